@@ -1,0 +1,57 @@
+"""The command line: ``mewm explore | simulate | scene | doctor | cohort | train``."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+
+from mewm import __version__
+from mewm.errors import Cancelled, MewmError
+
+NOTICE = "Research use only; not a medical device. Simulated volumes are synthetic."
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """Assemble the parser of every subcommand; nothing heavy is imported."""
+    from mewm.cli import cohort, doctor, explore, scene, simulate, train
+
+    parser = argparse.ArgumentParser(
+        prog="mewm", description="Medical World Model for planning TACE of a liver tumour. " + NOTICE
+    )
+    parser.add_argument("--version", action="version", version=f"mewm {__version__}")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    for module in (explore, simulate, scene, doctor, cohort, train):
+        module.add_parser(commands)
+    return parser
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command and return its exit status.
+
+    0 done, 1 a check failed, 2 a mistake that the printed sentence explains, 130 cancelled.
+    """
+    args = build_parser().parse_args(argv)
+    try:
+        status: int = args.run(args)
+        sys.stdout.flush()
+        return status
+    except (KeyboardInterrupt, Cancelled):
+        return _fail("cancelled; nothing was written.", 130)
+    except MewmError as error:
+        return _fail(str(error), 2)
+    except MemoryError:
+        return _fail("not enough memory; close other programs or use fewer replicas (--replicas).", 2)
+    except BrokenPipeError:
+        # The reader (head, less) went away: say nothing and keep Python from complaining at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 141
+    except OSError as error:
+        what = f" ({error.filename})" if error.filename else ""
+        return _fail(f"{error.strerror or error}{what}; nothing was written.", 2)
+
+
+def _fail(sentence: str, status: int) -> int:
+    print(f"mewm: {sentence}", file=sys.stderr)
+    return status

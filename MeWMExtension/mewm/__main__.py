@@ -1,0 +1,7 @@
+"""``python -m mewm``."""
+
+import sys
+
+from mewm.cli import main
+
+sys.exit(main())
