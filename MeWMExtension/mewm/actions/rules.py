@@ -20,7 +20,7 @@ from mewm.roles import Finding
 
 
 def is_complete(protocol: Protocol) -> bool:
-    """Return whether a protocol is a whole TACE: Lipiodol with at least one drug, or drug-eluting beads alone."""
+    """Return whether a protocol is a whole TACE: Lipiodol with a drug, or drug-eluting beads alone."""
     kinds = [a.kind for a in protocol.actions]
     if "bead" in kinds:
         return kinds == ["bead"]
@@ -169,12 +169,10 @@ def require_admissible(
         reasons.update((f.message, None) for f in _unmet_chain(frozenset((agent.id,)), facts, formulary))
         if cost is not None:
             reasons[f"It needs {cost} embolic agents and at most {max_embolics} may be given."] = None
-    have = ", ".join(base.display_name(a) for a in base.agents if a in formulary) or "nothing"
-    why = " ".join(reasons) or "No drug may be given to this patient."
-    raise InputError(
-        f"The formulary ({have}) leaves no complete protocol: {why} "
-        "Add Lipiodol and a drug, or drug-eluting beads, that this patient may have."
-    )
+    everything = all(a in formulary for a in base.agents)
+    what = "With these clinical facts the rules leave" if everything else "The formulary leaves"
+    why = " ".join(reasons) or "No drug or bead is available to this patient."
+    raise InputError(f"{what} no complete protocol: {why}")
 
 
 @lru_cache(maxsize=256)
@@ -234,7 +232,7 @@ def _unmet_rules(present: frozenset[str], facts: ClinicalFacts) -> tuple[Rule, .
 
 @lru_cache(maxsize=4096)
 def _completion_cost(present: frozenset[str], facts: ClinicalFacts, formulary: Formulary) -> int | None:
-    """Return how many agents must still be added to meet every requirement; ``None`` if that is impossible."""
+    """Return how many agents must be added to meet every requirement; ``None`` if that cannot be."""
     unmet = _unmet_rules(present, facts)
     if not unmet:
         return 0
