@@ -1,0 +1,107 @@
+"""Response and pre-treatment CT → the CT 4–6 weeks later, in HU.
+
+Edits are added to the scan, so its own noise and texture stay. Constants without a source are assumptions made
+by eye against published figures of lipiodol CT.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from scipy import ndimage
+
+from mewm.dynamics.deform import Deformation, deformation
+from mewm.dynamics.fields import RandomFields
+from mewm.dynamics.response import ResponseField
+from mewm.dynamics.space import LesionSpace
+from mewm.roles import Tissue
+
+# Spatial resolution of a body CT as a Gaussian, mm: borders are partial volume, not steps.
+RESOLUTION_MM = 0.6
+# Coagulated and liquefied necrosis measures 20–45 HU; spread within and between lesions.
+NECROSIS_SPREAD_HU = 4.0
+NECROSIS_MOSAIC_HU = 3.0
+# Oil: contrast of grains and of clusters around the lesion's mean density.
+GRAIN_CONTRAST = 0.42
+CLUSTER_CONTRAST = 0.30
+# Oil flecks outside the lesion: where, how rare (in standard deviations of the grain), how dense.
+FLECK_RANGE_MM = 6.0
+FLECK_RARITY = 3.1
+FLECK_HU = 260.0
+GAS_HU = -550.0
+SCANNER_MAX_HU = 3071.0
+
+
+def render(space: LesionSpace, response: ResponseField, fields: RandomFields) -> np.ndarray:
+    """Draw the post-treatment CT on the lesion's box.
+
+    Returns:
+        float32 HU, same shape as ``space.ct``; equal to it where ``space.gate`` is 0, everywhere if untreated.
+    """
+    if not response.treated:
+        return space.ct
+    moved = deformation(space, response.scale)
+    sigma = RESOLUTION_MM / space.spacing
+    change = _necrosis(space, response, fields, moved, sigma)
+    change += _oil(space, response, fields, moved, sigma)
+    if response.gas:
+        change += _gas(space, response, fields, moved)
+    post = moved.ct + change * space.gate
+    return np.minimum(post, np.maximum(SCANNER_MAX_HU, space.ct)).astype(np.float32)
+
+
+def true_tissue(space: LesionSpace, response: ResponseField) -> np.ndarray:
+    """Return the tissue labels that the drawing stands for, uint8 on the lesion's box, post-treatment position."""
+    moved = deformation(space, response.scale)
+    labels = np.where(space.liver, np.uint8(Tissue.LIVER), np.uint8(Tissue.BACKGROUND))
+    labels[response.necrosis] = Tissue.NECROSIS
+    labels[response.oil > 0.5] = Tissue.LIPIODOL
+    labels[response.viable & (response.oil <= 0.5)] = Tissue.VIABLE
+    return moved.take(labels)
+
+
+def _necrosis(
+    space: LesionSpace, response: ResponseField, fields: RandomFields, moved: Deformation, sigma: float
+) -> np.ndarray:
+    """Replace smooth enhancement by the attenuation of necrosis; the high frequencies stay."""
+    level = space.phenotype.necrosis_hu + NECROSIS_SPREAD_HU * fields.luck["necrosis"]
+    level = min(level, space.phenotype.viable_threshold_hu - 8)
+    drop = np.minimum(level + NECROSIS_MOSAIC_HU * fields.cluster - moved.take(space.smooth), 0)
+    dead = ndimage.gaussian_filter(
+        moved.take(response.necrosis).astype(np.float32), max(sigma, 0.3), truncate=3.0
+    )
+    return drop * dead
+
+
+def _oil(
+    space: LesionSpace, response: ResponseField, fields: RandomFields, moved: Deformation, sigma: float
+) -> np.ndarray:
+    """Granular oil in the lesion and sparse flecks beside it."""
+    if response.oil_density <= 0 or not response.oil.any():
+        return np.zeros(space.ct.shape, np.float32)
+    texture = np.exp(GRAIN_CONTRAST * fields.grain + CLUSTER_CONTRAST * fields.cluster - 0.12)
+    hu = moved.take(response.oil) * texture * response.oil_density
+    outside = moved.take(space.distance)
+    nearness = np.exp(-np.maximum(outside, 0) / FLECK_RANGE_MM) * response.spill
+    fleck = (
+        (outside > 0) & space.liver & (fields.grain + 0.5 * fields.cluster > FLECK_RARITY - 0.9 * nearness)
+    )
+    hu[fleck] = FLECK_HU * np.minimum(texture[fleck] * 0.5, 2.0)
+    return ndimage.gaussian_filter(hu, sigma, truncate=3.0)
+
+
+def _gas(space: LesionSpace, response: ResponseField, fields: RandomFields, moved: Deformation) -> np.ndarray:
+    """A few small bubbles in dead tissue, more of them in front because gas rises in the supine patient."""
+    dead = np.argwhere(moved.take(response.necrosis) & moved.take(space.distance < -2.0))
+    change = np.zeros(space.ct.shape, np.float32)
+    if not len(dead):
+        return change
+    rng = np.random.Generator(np.random.Philox(np.random.SeedSequence([fields.seed, 1])))
+    front = dead[np.argsort(dead[:, 1], kind="stable")][: max(len(dead) // 3, 1)]
+    for centre in front[rng.integers(0, len(front), size=int(rng.integers(2, 6)))]:
+        radius = rng.uniform(0.8, 1.8) / space.spacing
+        pad = int(np.ceil(radius)) + 2
+        box = tuple(slice(max(c - pad, 0), c + pad + 1) for c in centre)
+        axes = np.ogrid[tuple(slice(b.start, min(b.stop, n)) for b, n in zip(box, change.shape, strict=True))]
+        r = np.sqrt(sum((a - c) ** 2 for a, c in zip(axes, centre, strict=True)))
+        change[box] = np.minimum(change[box], GAS_HU * np.clip(radius - r + 0.5, 0, 1))
+    return ndimage.gaussian_filter(change, 0.4, truncate=3.0)

@@ -1,0 +1,99 @@
+"""The lesion and its surroundings, computed once per ROI and shared by every simulated protocol."""
+
+from __future__ import annotations
+
+import threading
+import weakref
+from dataclasses import dataclass, field
+
+import numpy as np
+from scipy import ndimage
+
+from mewm.dynamics.phenotype import Phenotype, perfusion_map, read_phenotype, smooth_within
+from mewm.roi import Roi
+
+# Nothing further from the lesion than this is changed, mm; the ROI's feather may end it earlier.
+REACH_MM = 12.0
+
+
+@dataclass(frozen=True, eq=False)
+class LesionSpace:
+    """Arrays on the box around the lesion, ``(z, y, x)``.
+
+    Attributes:
+        box: where the box lies in the ROI's grid.
+        ct: pre-treatment HU, float32.
+        lesion, liver: bool.
+        gate: weight of any change, float32 in [0, 1]; 0 where the ROI's feather ends.
+        distance: signed distance to the lesion's surface in mm, float32, negative inside.
+        smooth: attenuation smoothed within the lesion, HU, float32.
+        perfusion: relative arterial perfusion, float32 0–1.5, 0 outside the lesion.
+        spacing: edge of a voxel in mm.
+        phenotype: the lesion's phenotype.
+        cache: results other modules keep for this lesion (random fields by seed, deformations by size).
+    """
+
+    box: tuple[slice, slice, slice]
+    ct: np.ndarray
+    lesion: np.ndarray
+    liver: np.ndarray
+    gate: np.ndarray
+    distance: np.ndarray
+    smooth: np.ndarray
+    perfusion: np.ndarray
+    spacing: float
+    phenotype: Phenotype
+    cache: dict = field(default_factory=dict)
+
+    @property
+    def inner(self) -> np.ndarray:
+        """Flat indices of the lesion's voxels in the box."""
+        if "inner" not in self.cache:
+            self.cache["inner"] = np.flatnonzero(self.lesion.ravel())
+        return self.cache["inner"]
+
+
+_SPACES: weakref.WeakKeyDictionary[Roi, LesionSpace] = weakref.WeakKeyDictionary()
+_LOCK = threading.Lock()
+
+
+def lesion_space(roi: Roi) -> LesionSpace:
+    """Return the lesion space of ``roi``; it is built once and lives as long as the ROI."""
+    with _LOCK:
+        space = _SPACES.get(roi)
+        if space is None:
+            space = _build(roi)
+            _SPACES[roi] = space
+        return space
+
+
+def _build(roi: Roi) -> LesionSpace:
+    phenotype = read_phenotype(roi)
+    distance = signed_distance(roi.lesion, roi.spacing)
+    near = roi.lesion | ((distance < REACH_MM) & (roi.feather > 0))
+    found = ndimage.find_objects(near.astype(np.uint8))[0]
+    box = (found[0], found[1], found[2])
+    # Changes fade over the outer part of the feather so that nothing is cut off where it ends.
+    fade = np.clip(roi.feather[box] / 0.2, 0, 1)
+    lesion = roi.lesion[box]
+    smooth = smooth_within(roi.ct[box], lesion, roi.spacing)
+    return LesionSpace(
+        box=box,
+        ct=np.ascontiguousarray(roi.ct[box], np.float32),
+        lesion=np.ascontiguousarray(lesion),
+        liver=np.ascontiguousarray(roi.liver[box]),
+        gate=fade.astype(np.float32),
+        distance=np.ascontiguousarray(distance[box]),
+        smooth=smooth,
+        perfusion=perfusion_map(smooth, lesion, phenotype),
+        spacing=roi.spacing,
+        phenotype=phenotype,
+    )
+
+
+def signed_distance(mask: np.ndarray, spacing: float) -> np.ndarray:
+    """Distance to the surface of ``mask`` in mm, float32, negative inside; the surface runs between voxels."""
+    outside = ndimage.distance_transform_edt(~mask)
+    inside = ndimage.distance_transform_edt(mask)
+    half = np.where(mask, 0.5, -0.5)
+    return ((outside - inside + half) * spacing).astype(np.float32)
