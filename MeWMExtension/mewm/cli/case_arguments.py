@@ -24,7 +24,9 @@ def add_case_arguments(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--component", type=int, metavar="K", help="which lesion, 1 = largest (default)")
     group.add_argument("--liver", type=Path, help="liver mask; may be the same file as --lesion")
     group.add_argument("--liver-label", type=int, metavar="N", help="value of the liver in a label map")
-    group.add_argument("--spacing", type=_spacing, metavar="X,Y,Z", help="voxel spacing in mm for files that state none")
+    group.add_argument(
+        "--spacing", type=_spacing, metavar="X,Y,Z", help="voxel spacing in mm for files that state none"
+    )
     group.add_argument("--facts", type=Path, help="clinical facts as JSON (child_pugh, afp_ng_ml, ...)")
     group.add_argument("--name", default=None, help="name of the case in results; no patient identifiers")
     treatment = parser.add_argument_group("what may be given")

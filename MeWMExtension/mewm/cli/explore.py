@@ -27,7 +27,11 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     add_case_arguments(parser)
     parser.add_argument("--goal", default="", help='goal in words, e.g. "avoid platinum"')
     parser.add_argument(
-        "--protocol", action="append", default=[], metavar="TEXT", help="a protocol of your own, ranked with the others"
+        "--protocol",
+        action="append",
+        default=[],
+        metavar="TEXT",
+        help="a protocol of your own, ranked with the others",
     )
     search = parser.add_argument_group("search (the paper's values are the defaults)")
     search.add_argument("--search", choices=("fast", "algorithm1", "exhaustive"), default="fast")

@@ -6,18 +6,29 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from tqdm import tqdm
 
 if TYPE_CHECKING:
     from mewm.api import Exploration
-    from mewm.explore.result import ScoredProtocol
 
 # A bar appears only on work that takes longer than this, so short commands stay quiet.
 BAR_DELAY_S = 2.0
 
-COLUMNS = ("rank", "risk", "±", "n", "1-y surv.", "median wk", "volume", "viable", "lipiodol", "mRECIST-like", "")
+COLUMNS = (
+    "rank",
+    "risk",
+    "±",
+    "n",
+    "1-y surv.",
+    "median wk",
+    "volume",
+    "viable",
+    "lipiodol",
+    "mRECIST-like",
+    "",
+)
 
 
 class Progress:
@@ -72,38 +83,36 @@ def print_run(exploration: Exploration, folder: Path) -> None:
     """Print warnings, the ranked protocols, the simulations each search needs and where the run lies."""
     for warning in exploration.warnings:
         print(f"note: {warning}")
-    print(f"\nLesion: {exploration.lesion_summary}")
-    print(_row(COLUMNS) + " protocol")
-    for rank, scored in enumerate(exploration.ranking, start=1):
-        print(_protocol_row(rank, scored))
-    if exploration.simulation_counts:
-        counts = ", ".join(f"{name} {count}" for name, count in exploration.simulation_counts.items())
-        print(f"\nSimulations: {counts}")
-    print("Risk is the log hazard relative to the mean simulated case: lower is better. Demonstration weights")
-    print("trained on simulated cases. Research use only; the simulated volumes are synthetic.")
+    print("\n" + _row(COLUMNS) + "  protocol")
+    for row in exploration.rows():
+        print(_protocol_row(row))
+    if exploration.search is not None:
+        cost = exploration.search.cost
+        print(f"\nSimulations: {cost.run} run; Algorithm 1 of the paper needs {cost.paper}", end="")
+        print(f", the exhaustive search {cost.exhaustive}." if cost.exhaustive is not None else ".")
+    print("Risk is a log hazard relative to the mean simulated case: lower is better. The survival model has")
+    print("demonstration weights trained on simulated cases. Research use only; simulated volumes are synthetic.")
     print(f"\nRun folder: {folder}")
 
 
-def _protocol_row(rank: int, scored: ScoredProtocol) -> str:
-    m = scored.measurements
-    median = f"{scored.median_weeks:.0f}" if scored.median_weeks < 1e4 else "not reached"
-    spread = f"{scored.risk_sd:.2f}" if scored.replicas > 1 else "-"
+def _protocol_row(row: dict[str, Any]) -> str:
     cells = (
-        str(rank),
-        f"{scored.risk:.2f}",
-        spread,
-        str(scored.replicas),
-        f"{scored.survival_1y:.0%}",
-        median,
-        f"{m['volume_change_percent']:+.0f}%",
-        f"{m['viable_fraction']:.0%}",
-        f"{m['lipiodol_coverage']:.0%}",
-        scored.response,
-        scored.origin if scored.origin != "search" else "",
+        str(row["rank"]),
+        f"{row['risk']:.2f}",
+        "-" if row["risk_sd"] is None else f"{row['risk_sd']:.2f}",
+        str(row["replicas"]),
+        f"{row['survival_1y']:.0%}",
+        "-" if row["median_weeks"] is None else f"{row['median_weeks']:.0f}",
+        f"{row['volume_change_percent']:+.0f}%",
+        f"{row['viable_fraction']:.0%}",
+        f"{row['lipiodol_coverage']:.0%}",
+        row["response"],
+        "yours" if row["origin"] == "yours" else "",
     )
-    return f"{_row(cells)} {scored.text}"
+    broken = "  (breaks rules)" if row["violations"] else ""
+    return f"{_row(cells)}  {row['protocol']}{broken}"
 
 
 def _row(cells: tuple[str, ...]) -> str:
-    widths = (4, 6, 5, 2, 9, 11, 7, 7, 8, 12, 5)
+    widths = (4, 6, 5, 2, 8, 9, 7, 7, 8, 12, 5)
     return " ".join(cell.rjust(width) for cell, width in zip(cells, widths, strict=True))
