@@ -13,8 +13,10 @@ from scipy import ndimage
 
 from mewm.clinical import ClinicalFacts, read_facts
 from mewm.errors import InputError
-from mewm.image_io import check_geometry, read_image, states_spacing, strip_metadata
+from mewm.file_checks import states_spacing
+from mewm.image_io import read_image
 from mewm.masks import bounding_box, onto_grid, select_component, select_label
+from mewm.volume_checks import check_geometry, strip_metadata
 
 AIR_HU = -300.0
 """Below it a voxel is lung, bowel gas or outside the body."""
@@ -145,9 +147,7 @@ def check_ct(ct: sitk.Image) -> list[str]:
     array = sitk.GetArrayViewFromImage(ct)
     if array.dtype.kind == "f" and not np.isfinite(array).all():
         count = int(array.size - np.count_nonzero(np.isfinite(array)))
-        raise InputError(
-            f"The CT holds {count} voxels that are not numbers (NaN or infinite); replace them by -1024."
-        )
+        raise InputError(f"The CT holds {count} voxels that are not numbers (NaN or infinite); replace them by -1024.")
     low, high = float(array.min()), float(array.max())
     if low == high:
         raise InputError(f"The CT has the same value {low:g} in every voxel; choose another file.")
@@ -161,8 +161,7 @@ def check_ct(ct: sitk.Image) -> list[str]:
         )
     if high - low <= 20:
         raise InputError(
-            f"The CT holds values from {low:.4g} to {high:.4g}, like a normalised image; give Hounsfield "
-            "units."
+            f"The CT holds values from {low:.4g} to {high:.4g}, like a normalised image; give Hounsfield units."
         )
     if low > -50 or high < 50:
         raise InputError(
@@ -206,8 +205,7 @@ def _check_lesion(ct: sitk.Image, lesion: sitk.Image) -> list[str]:
         warnings.append(f"{100 * air:.0f} % of the lesion mask lies in air; check its outline.")
     if not -20 <= median <= 300:
         warnings.append(
-            f"The median density of the lesion is {median:.0f} HU, unusual for a liver tumour before "
-            "treatment."
+            f"The median density of the lesion is {median:.0f} HU, unusual for a liver tumour before treatment."
         )
     return warnings
 
@@ -216,12 +214,9 @@ def _check_liver(liver: sitk.Image, lesion: sitk.Image) -> None:
     mask = sitk.GetArrayViewFromImage(lesion)
     spacing = np.array(lesion.GetSpacing())[::-1]
     pad = np.ceil(FAR_FROM_LIVER_MM / spacing).astype(int) + 1
-    box = tuple(
-        slice(max(0, s.start - int(p)), s.stop + int(p)) for s, p in zip(bounding_box(mask), pad, strict=True)
-    )
+    box = tuple(slice(max(0, s.start - int(p)), s.stop + int(p)) for s, p in zip(bounding_box(mask), pad, strict=True))
     near = ndimage.distance_transform_edt(mask[box] == 0, sampling=spacing) <= FAR_FROM_LIVER_MM
     if not (sitk.GetArrayViewFromImage(liver)[box][near] > 0).any():
         raise InputError(
-            f"The target lesion lies more than {FAR_FROM_LIVER_MM:g} mm from the liver mask; check both "
-            "labels."
+            f"The target lesion lies more than {FAR_FROM_LIVER_MM:g} mm from the liver mask; check both labels."
         )

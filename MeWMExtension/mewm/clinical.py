@@ -188,21 +188,16 @@ def _check_child_pugh(value: Any) -> str:
     text = str(value).strip().upper()
     match = re.fullmatch(r"([ABC])?\s*(\d+)?", text)
     if isinstance(value, bool) or match is None or not text:
-        raise InputError(
-            f"The clinical fact child_pugh is {value!r}; give a class A, B or C with its points, e.g. A5."
-        )
+        raise InputError(f"The clinical fact child_pugh is {value!r}; give a class A, B or C with its points, e.g. A5.")
     letter, digits = match.groups()
     if digits is None:
         return str(letter)
     points = int(digits)
     if not 5 <= points <= 15:
-        raise InputError(
-            f"The clinical fact child_pugh is {value!r}, but points go from 5 to 15; correct it."
-        )
+        raise InputError(f"The clinical fact child_pugh is {value!r}, but points go from 5 to 15; correct it.")
     if letter is not None and letter != _class_of(points):
         raise InputError(
-            f"The clinical fact child_pugh is {value!r}, but {points} points are class {_class_of(points)}; "
-            "correct it."
+            f"The clinical fact child_pugh is {value!r}, but {points} points are class {_class_of(points)}; correct it."
         )
     return f"{_class_of(points)}{points}"
 

@@ -8,7 +8,7 @@ import numpy as np
 import SimpleITK as sitk
 
 from mewm.errors import InputError
-from mewm.image_io import _check_shape, _quiet
+from mewm.volume_checks import check_shape
 
 _TAG_MODALITY = "0008|0060"
 _TAG_POSITION = "0020|0032"
@@ -18,44 +18,37 @@ SPACING_TOLERANCE_MM = 0.05
 """Largest difference between gaps of neighbouring slices that counts as uniform (rounding of tags)."""
 
 
-def read_dicom_folder(folder: Path, name: str = "CT") -> sitk.Image:
-    """Read the only DICOM series in ``folder`` as one volume in LPS, rescaled to Hounsfield units.
+def series_files(folder: Path, name: str = "CT") -> list[str]:
+    """Return the files of the only DICOM series in a folder, from the first to the last slice.
 
     Args:
-        folder: a folder whose files (not subfolders) are the slices of one series.
+        folder: its files (not those of its subfolders) are the slices of one series.
         name: what the volume is, for the message when it cannot be read.
 
     Raises:
-        InputError: no series, several series, another modality, missing or doubled slices, a tilted gantry,
-            or unreadable pixels.
+        InputError: no series, several series, another modality, slices missing, doubled, uneven or shifted.
     """
-    with _quiet():
-        series = sitk.ImageSeriesReader.GetGDCMSeriesIDs(str(folder))
-        if not series:
-            raise InputError(
-                f"The {name} folder {folder.name} holds no DICOM series; give the folder that holds the "
-                "slices."
-            )
-        files = [sitk.ImageSeriesReader.GetGDCMSeriesFileNames(str(folder), uid) for uid in series]
-        if len(files) > 1:
-            counts = ", ".join(f"series {i} with {len(f)} slices" for i, f in enumerate(files, 1))
-            raise InputError(
-                f"The {name} folder {folder.name} holds {len(files)} DICOM series ({counts}); move the one "
-                "to use into a folder of its own."
-            )
-        try:
-            ordered = _sorted_slices(files[0], name)
-            reader = sitk.ImageSeriesReader()
-            reader.SetFileNames(ordered)
-            return reader.Execute()
-        except RuntimeError:
-            raise InputError(
-                f"The {name} folder {folder.name} has a DICOM slice that is damaged or cut short; export it "
-                "again."
-            ) from None
+    series = sitk.ImageSeriesReader.GetGDCMSeriesIDs(str(folder))
+    if not series:
+        raise InputError(f"The {name} folder {folder.name} holds no DICOM series; give the folder with the slices.")
+    files = [list(sitk.ImageSeriesReader.GetGDCMSeriesFileNames(str(folder), uid)) for uid in series]
+    if len(files) > 1:
+        counts = ", ".join(f"series {i} with {len(f)} slices" for i, f in enumerate(files, 1))
+        raise InputError(
+            f"The {name} folder {folder.name} holds {len(files)} DICOM series ({counts}); move the one to use "
+            "into a folder of its own."
+        )
+    if len(files[0]) == 1:
+        return files[0]
+    try:
+        return _sorted_slices(files[0], name)
+    except RuntimeError:
+        raise InputError(
+            f"The {name} folder {folder.name} has a DICOM slice that is damaged or cut short; export it again."
+        ) from None
 
 
-def _sorted_slices(files: tuple[str, ...], name: str) -> list[str]:
+def _sorted_slices(files: list[str], name: str) -> list[str]:
     """Return the files from first to last along the slice normal after checking that the gaps are uniform."""
     positions, orientations, sizes = [], [], set()
     for file in files:
@@ -64,9 +57,7 @@ def _sorted_slices(files: tuple[str, ...], name: str) -> list[str]:
         reader.ReadImageInformation()
         modality = _tag(reader, _TAG_MODALITY)
         if modality and modality != "CT":
-            raise InputError(
-                f"The {name} folder holds a DICOM series of modality {modality}; give a CT series."
-            )
+            raise InputError(f"The {name} folder holds a DICOM series of modality {modality}; give a CT series.")
         position, orientation = _tag(reader, _TAG_POSITION), _tag(reader, _TAG_ORIENTATION)
         if not position or not orientation:
             raise InputError(
@@ -76,7 +67,7 @@ def _sorted_slices(files: tuple[str, ...], name: str) -> list[str]:
         positions.append([float(v) for v in position.split("\\")])
         orientations.append([float(v) for v in orientation.split("\\")])
         sizes.add(reader.GetSize()[:2])
-        _check_shape(name, (*reader.GetSize()[:2], len(files)), reader.GetNumberOfComponents())
+        check_shape(name, (*reader.GetSize()[:2], len(files)), reader.GetNumberOfComponents())
     if len(sizes) > 1 or np.ptp(np.array(orientations), axis=0).max() > 1e-3:
         raise InputError(
             f"The {name} folder has DICOM slices of different size or orientation in one series; give the "

@@ -7,7 +7,7 @@ import SimpleITK as sitk
 from scipy import ndimage
 
 from mewm.errors import InputError
-from mewm.image_io import check_geometry
+from mewm.volume_checks import check_geometry
 
 GRID_TOLERANCE = 0.01
 """Two grids are one where no corner differs by more than this share of a voxel."""
@@ -49,14 +49,10 @@ def select_label(image: sitk.Image, label: int | None, name: str) -> sitk.Image:
     check_geometry(image, name)
     array = sitk.GetArrayViewFromImage(image)
     if not np.isfinite(array).all():
-        raise InputError(
-            f"The {name} holds values that are not numbers (NaN or infinite); give a mask of 0 and 1."
-        )
+        raise InputError(f"The {name} holds values that are not numbers (NaN or infinite); give a mask of 0 and 1.")
     inside = array[array != 0]
     if inside.size == 0:
-        raise InputError(
-            f"The {name} is empty (all voxels are 0); draw the structure or choose another file."
-        )
+        raise InputError(f"The {name} is empty (all voxels are 0); draw the structure or choose another file.")
     values = np.unique(inside)
     if not np.array_equal(values, np.round(values)):
         raise InputError(
@@ -90,21 +86,15 @@ def onto_grid(mask: sitk.Image, ct: sitk.Image, name: str) -> tuple[sitk.Image, 
         mask = sitk.Image(mask)
         mask.CopyInformation(ct)
         return mask, ()
-    moved = sitk.Resample(
-        mask, ct, sitk.Transform(3, sitk.sitkIdentity), sitk.sitkNearestNeighbor, 0, sitk.sitkUInt8
-    )
+    moved = sitk.Resample(mask, ct, sitk.Transform(3, sitk.sitkIdentity), sitk.sitkNearestNeighbor, 0, sitk.sitkUInt8)
     before = _volume(mask)
     after = _volume(moved)
     outside = 1.0 - _share_inside(mask, ct)
     if outside == 1.0:
         hint = " (they have the same number of voxels: was the header lost?)" if _same_size(mask, ct) else ""
-        raise InputError(
-            f"The {name} lies wholly outside the CT{hint}; check that both belong to the same scan."
-        )
+        raise InputError(f"The {name} lies wholly outside the CT{hint}; check that both belong to the same scan.")
     if after == 0:
-        raise InputError(
-            f"The {name} of {before:.3g} mm³ vanishes between the CT's voxels; draw it on the CT itself."
-        )
+        raise InputError(f"The {name} of {before:.3g} mm³ vanishes between the CT's voxels; draw it on the CT itself.")
     warnings = [f"The {name} was on another grid and was resampled onto the CT's grid."]
     if outside > 0.001:
         warnings.append(f"{100 * outside:.0f} % of the {name} lies outside the CT and was left out.")
@@ -139,9 +129,7 @@ def bounding_box(array: np.ndarray) -> tuple[slice, slice, slice]:
     return box[0], box[1], box[2]
 
 
-def select_component(
-    mask: sitk.Image, component: int | None, name: str
-) -> tuple[sitk.Image, tuple[str, ...]]:
+def select_component(mask: sitk.Image, component: int | None, name: str) -> tuple[sitk.Image, tuple[str, ...]]:
     """Return one connected component (26-neighbourhood) of a mask.
 
     Args:
@@ -160,9 +148,7 @@ def select_component(
     volumes = sizes[order] * voxel_volume_mm3(mask)
     chosen = 1 if component is None else component
     if not 1 <= chosen <= count:
-        raise InputError(
-            f"The {name} has {count} separate parts, not a number {component}; choose 1 to {count}."
-        )
+        raise InputError(f"The {name} has {count} separate parts, not a number {component}; choose 1 to {count}.")
     warnings = []
     if count > 1 and component is None:
         others = [f"{v / 1000:.2f} ml" for v in volumes[1:] if v >= SMALL_COMPONENT_MM3]

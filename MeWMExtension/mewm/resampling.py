@@ -40,9 +40,7 @@ def box_corners(grid: sitk.Image) -> np.ndarray:
     """Return the LPS positions in mm of the centres of the corner voxels of a grid along LPS, ``(8, 3)``."""
     low = np.array(grid.GetOrigin())
     high = low + (np.array(grid.GetSize()) - 1) * np.array(grid.GetSpacing())
-    return np.array(
-        [[c[i] for i, c in zip(k, zip(low, high, strict=True), strict=True)] for k in np.ndindex(2, 2, 2)]
-    )
+    return np.array([[c[i] for i, c in zip(k, zip(low, high, strict=True), strict=True)] for k in np.ndindex(2, 2, 2)])
 
 
 def index_box(image: sitk.Image, points: np.ndarray, margin: float) -> tuple[list[int], list[int]] | None:
