@@ -230,9 +230,7 @@ def load_action_base() -> ActionBase:
 def _build_agent(entry: Mapping[str, Any], known: Mapping[str, Reference]) -> Agent:
     def cite(key: str) -> str:
         if key not in known:
-            raise ResourceError(
-                f"agents.json cites {key!r} for {entry.get('id')}, which references.json lacks."
-            )
+            raise ResourceError(f"agents.json cites {key!r} for {entry.get('id')}, which references.json lacks.")
         return known[key].citation
 
     def pair(value: list[float] | None) -> tuple[float, float] | None:
@@ -253,9 +251,7 @@ def _build_agent(entry: Mapping[str, Any], known: Mapping[str, Reference]) -> Ag
             counts=dict(entry.get("counts", {})),
             aliases=tuple(entry.get("aliases", [])),
             allergens=tuple(entry.get("allergens", [])),
-            cautions=tuple(
-                Caution(c["organ"], c["message"], cite(c["source"])) for c in entry.get("cautions", [])
-            ),
+            cautions=tuple(Caution(c["organ"], c["message"], cite(c["source"])) for c in entry.get("cautions", [])),
             references=tuple(cite(k) for k in entry["references"]),
         )
     except (KeyError, TypeError, ValueError) as error:

@@ -49,9 +49,7 @@ class Formulary:
     @classmethod
     def _checked(cls, available: frozenset[str]) -> Formulary:
         if not available:
-            raise InputError(
-                "The formulary is empty; name at least one drug and Lipiodol, or drug-eluting beads."
-            )
+            raise InputError("The formulary is empty; name at least one drug and Lipiodol, or drug-eluting beads.")
         return cls(available)
 
 

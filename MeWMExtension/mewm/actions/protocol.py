@@ -61,3 +61,24 @@ class Protocol:
     def key(self) -> tuple[Action, ...]:
         """Identity of the treatment regardless of the order in which the search found its actions."""
         return tuple(sorted(self.actions, key=lambda a: (a.kind, a.agent, a.dose or 0.0, a.size_um or (0, 0))))
+
+    def merged(self) -> Protocol:
+        """Return this protocol with one action per agent, in order of first appearance.
+
+        Doses in the same unit add up; an open dose adds nothing to a stated one. Particle sizes join to the
+        range that holds them all. An agent stated in mg and in ml keeps the unit it came with first.
+        """
+        merged: dict[str, Action] = {}
+        for action in self.actions:
+            have = merged.setdefault(action.agent, action)
+            if have is action:
+                continue
+            dose, unit = have.dose, have.unit
+            if dose is None:
+                dose, unit = action.dose, action.unit
+            elif action.dose is not None and action.unit == unit:
+                dose += action.dose
+            sizes = [s for s in (have.size_um, action.size_um) if s is not None]
+            size = (min(s[0] for s in sizes), max(s[1] for s in sizes)) if sizes else None
+            merged[action.agent] = replace(have, dose=dose, unit=unit, size_um=size)
+        return Protocol(tuple(merged.values()))

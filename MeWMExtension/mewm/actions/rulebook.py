@@ -121,9 +121,7 @@ def check_contradictions(rules: tuple[Rule, ...], base: ActionBase) -> None:
                 )
 
 
-def _blocker(
-    rules: tuple[Rule, ...], agent: str, option: str, condition: Mapping[str, Any] | None
-) -> str | None:
+def _blocker(rules: tuple[Rule, ...], agent: str, option: str, condition: Mapping[str, Any] | None) -> str | None:
     """Return the rule that keeps ``option`` from ``agent`` whenever ``condition`` holds, if there is one."""
     for rule in rules:
         if rule.severity != "excluded" or rule.condition not in (None, condition):
@@ -163,9 +161,7 @@ def _build_rule(entry: Mapping[str, Any], base: ActionBase) -> Rule:
         )
         rule.message.format(agent="", other="", options="", value="")
     except (KeyError, ValueError, TypeError, AttributeError) as error:
-        raise ResourceError(
-            f"The rule {name!r} of rules.json is damaged ({type(error).__name__}: {error})."
-        ) from error
+        raise ResourceError(f"The rule {name!r} of rules.json is damaged ({type(error).__name__}: {error}).") from error
     complete = (
         rule.type in _TYPES
         and rule.severity in ("excluded", "warning", "note")
@@ -189,13 +185,9 @@ def _check_condition(condition: Mapping[str, Any] | None, rule: str) -> None:
         return
     facts = {f.name for f in fields(ClinicalFacts)} | set(_DERIVED)
     if condition.get("fact") not in facts or not any(c in condition for c in _COMPARISONS):
-        raise ResourceError(
-            f"The rule {rule!r} of rules.json looks at an unknown fact {condition.get('fact')!r}."
-        )
+        raise ResourceError(f"The rule {rule!r} of rules.json looks at an unknown fact {condition.get('fact')!r}.")
     if extra := set(condition) - {"fact", *_COMPARISONS}:
-        raise ResourceError(
-            f"The rule {rule!r} of rules.json compares in an unknown way {sorted(extra)[0]!r}."
-        )
+        raise ResourceError(f"The rule {rule!r} of rules.json compares in an unknown way {sorted(extra)[0]!r}.")
 
 
 def known_facts(facts: ClinicalFacts, lesion_diameter_mm: float | None = None) -> dict[str, Any]:

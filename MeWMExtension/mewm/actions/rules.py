@@ -145,9 +145,7 @@ def allergy_notes(facts: ClinicalFacts) -> tuple[Finding, ...]:
     )
 
 
-def require_admissible(
-    facts: ClinicalFacts, formulary: Formulary, max_drugs: int = 2, max_embolics: int = 2
-) -> None:
+def require_admissible(facts: ClinicalFacts, formulary: Formulary, max_drugs: int = 2, max_embolics: int = 2) -> None:
     """Check that at least one complete protocol is left to this patient with this formulary.
 
     Raises:
@@ -185,9 +183,7 @@ def _alone_findings(facts: ClinicalFacts, formulary: Formulary) -> dict[str, tup
         findings = []
         if agent.id not in formulary:
             message = f"{agent.name} is not in the formulary."
-            findings.append(
-                Finding("formulary", "excluded", message, "The institution's formulary", (agent.id,))
-            )
+            findings.append(Finding("formulary", "excluded", message, "The institution's formulary", (agent.id,)))
         for name in facts.allergies:
             if _allergic(agent, name):
                 message = f"{agent.name} is not given: allergy to {name}."
@@ -223,10 +219,7 @@ def _unmet_rules(present: frozenset[str], facts: ClinicalFacts) -> tuple[Rule, .
     return tuple(
         r
         for r in load_rules()
-        if r.type == "requires"
-        and present & r.agents
-        and not present & r.partners
-        and holds(r.condition, known)
+        if r.type == "requires" and present & r.agents and not present & r.partners and holds(r.condition, known)
     )
 
 
@@ -243,9 +236,7 @@ def _completion_cost(present: frozenset[str], facts: ClinicalFacts, formulary: F
     return min((1 + c for c in costs if c is not None), default=None)
 
 
-def _open_options(
-    rule: Rule, present: frozenset[str], facts: ClinicalFacts, formulary: Formulary
-) -> list[str]:
+def _open_options(rule: Rule, present: frozenset[str], facts: ClinicalFacts, formulary: Formulary) -> list[str]:
     blocked = _alone_findings(facts, formulary)
     return [
         option
@@ -263,9 +254,7 @@ def _unreachable(
         return _unmet_chain(present, facts, formulary)
     if cost > steps_left - 1:
         base = load_action_base()
-        needs = [
-            " or ".join(map(base.display_name, sorted(r.partners))) for r in _unmet_rules(present, facts)
-        ]
+        needs = [" or ".join(map(base.display_name, sorted(r.partners))) for r in _unmet_rules(present, facts)]
         message = (
             f"{base.display_name(action.agent)} would leave no step for what the protocol still needs "
             f"({'; '.join(needs)})."
@@ -281,9 +270,7 @@ def _unmet_chain(present: frozenset[str], facts: ClinicalFacts, formulary: Formu
         options = _open_options(rule, present, facts, formulary)
         if not options:
             blocked = _alone_findings(facts, formulary)
-            reasons = [
-                f.message for o in sorted(rule.partners) for f in blocked[o] if f.severity == "excluded"
-            ]
+            reasons = [f.message for o in sorted(rule.partners) for f in blocked[o] if f.severity == "excluded"]
             findings.append(_unmet(rule, sorted(present), reasons))
         for option in options:
             findings += _unmet_chain(present | {option}, facts, formulary)
