@@ -27,6 +27,7 @@ def add_case_arguments(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--spacing", type=_spacing, metavar="X,Y,Z", help="voxel spacing in mm for files that state none"
     )
+    group.add_argument("--orientation", metavar="LPS", help="where the axes of such files point (default LPS)")
     group.add_argument("--facts", type=Path, help="clinical facts as JSON (child_pugh, afp_ng_ml, ...)")
     group.add_argument("--name", default=None, help="name of the case in results; no patient identifiers")
     treatment = parser.add_argument_group("what may be given")
@@ -66,6 +67,7 @@ def case_from(args: argparse.Namespace) -> tuple[Case, str]:
         facts=args.facts,
         component=args.component,
         spacing=args.spacing,
+        orientation=args.orientation,
     )
     return case, args.name or "case"
 
