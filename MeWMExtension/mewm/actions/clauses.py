@@ -27,7 +27,12 @@ from mewm.actions.tokens import Quantity, Token, tokenise
 _CLAUSE = re.compile(r"[;\n\r|•。；]+|(?<!\d)\.(?=\s|$)|(?<=\d)\.(?=\s|$)")
 _ENUMERATION = re.compile(r"^\s*(?:\(?\d{1,2}[.)]\s|[-*]\s)\s*")
 _DASHES = str.maketrans(dict.fromkeys("‐‑‒–—−~〜～－", "-") | {"μ": "µ", "’": "'", "`": "'"})
+# An amount on a line of its own belongs to the line above.
+_AMOUNT_LINE = re.compile(r"\s*[\r\n]+\s*(?=[\d.,]+(?:\s*-\s*[\d.,]+)?\s*[a-zµ]+\s*(?:[\r\n;]|$))", re.IGNORECASE)
 _LONGEST_NAME = 6
+_LONGEST_UNKNOWN = 60
+_NOT_NUMBERS = ("nan", "inf", "infinity")
+_LONE_UNITS = ("mg", "ml")
 _LOADED = ("loaded", "eluting", "containing", "carrying", "with")
 
 
@@ -59,7 +64,7 @@ class Clause:
 
 def read_clauses(text: str) -> Iterator[Clause]:
     """Cut a text into clauses at semicolons, line ends and full stops, and read each."""
-    text = unicodedata.normalize("NFKC", text).translate(_DASHES)
+    text = _AMOUNT_LINE.sub(" ", unicodedata.normalize("NFKC", text).translate(_DASHES))
     start = 0
     for match in [*_CLAUSE.finditer(text), None]:
         piece = text[start : match.start() if match else len(text)]
@@ -72,12 +77,13 @@ def read_clauses(text: str) -> Iterator[Clause]:
 def _items(clause: str) -> Iterator[tuple[Mention, ...]]:
     if OTHER_ORGANS.search(clause):
         return
-    tokens = _loaded_beads(_name_agents(tokenise(clause), clause), clause)
+    tokens = _loaded_beads(_name_agents(tokenise(clause), clause))
     is_list = not any(t.kind == "word" and t.lower in SENTENCE_WORDS for t in tokens)
     previous: tuple[Mention, ...] = ()
     for item, bracketed in _split(tokens):
         agents = [t for t in item if t.kind == "agent"]
-        if not agents and bracketed and previous and all(t.kind == "quantity" for t in item):
+        alone = not agents and all(t.kind == "quantity" for t in item)
+        if alone and previous and (bracketed or not previous[-1].quantities):
             previous[-1].quantities.extend(t.quantity for t in item if t.quantity)
             continue
         mentions = _given(item) if agents else _unknown(item, clause, is_list and not bracketed)
@@ -139,30 +145,40 @@ def _longest_name(tokens: list[Token], start: int) -> tuple[str, int] | None:
     return best
 
 
-def _loaded_beads(tokens: list[Token], clause: str) -> list[Token]:
+def _loaded_beads(tokens: list[Token]) -> list[Token]:
     """Join a bead with the drug it is said to be loaded with, which may not be the drug of the action base."""
+    joined: list[Token] = []
+    pending: list[Token] = []
+    bridge = ""
+    for token in tokens:
+        if token.kind != "agent":
+            pending.append(token)
+            if token.kind == "word" and token.lower in _LOADED and bridge in ("", "with"):
+                bridge = token.lower
+            continue
+        whole = _loaded(joined[-1], token, bridge) if joined and bridge and joined[-1].kind == "agent" else None
+        if whole is not None:
+            joined[-1:] = [whole, *(t for t in pending if t.kind == "quantity")]
+            # The pair is closed: what follows starts afresh.
+            joined.append(Token("mark", "-", token.end, token.end))
+        else:
+            joined += [*pending, token]
+        pending, bridge = [], ""
+    return joined + pending
+
+
+def _loaded(first: Token, second: Token, bridge: str) -> Token | None:
+    """Return one token for a bead and its drug, in either order, or ``None`` if the two are not that."""
     base = load_action_base()
-    joined = list(tokens)
-    for i, token in enumerate(joined):
-        if token.kind != "word" or token.lower not in _LOADED:
-            continue
-        left = next((k for k in range(i - 1, -1, -1) if joined[k].kind == "agent"), None)
-        right = next((k for k in range(i + 1, len(joined)) if joined[k].kind == "agent"), None)
-        if left is None or right is None:
-            continue
-        kinds = [getattr(base.agents.get(joined[k].agent), "kind", "drug") for k in (left, right)]
-        if sorted(kinds) != ["bead", "drug"]:
-            continue
-        bead, drug = (left, right) if kinds[0] == "bead" else (right, left)
-        carried = joined[bead].agent.startswith(joined[drug].agent)
-        if token.lower == "with" and not carried:
-            continue
-        name = f"{joined[bead].text} loaded with {joined[drug].text}"
-        agent = joined[bead].agent if carried else name
-        whole = Token("agent", name, joined[left].start, joined[right].end, agent)
-        between = [t for t in joined[left + 1 : right] if t.kind == "quantity"]
-        return [*joined[:left], whole, *between, *_loaded_beads(joined[right + 1 :], clause)]
-    return joined
+    kinds = [getattr(base.agents.get(t.agent), "kind", "drug") for t in (first, second)]
+    if sorted(kinds) != ["bead", "drug"]:
+        return None
+    bead, drug = (first, second) if kinds[0] == "bead" else (second, first)
+    carried = bead.agent.startswith(drug.agent)
+    if bridge == "with" and not carried:
+        return None
+    name = f"{bead.text} loaded with {drug.text}"
+    return Token("agent", name, first.start, second.end, bead.agent if carried else name)
 
 
 def _split(tokens: list[Token]) -> Iterator[tuple[list[Token], bool]]:
@@ -217,9 +233,10 @@ def _given(item: list[Token]) -> tuple[Mention, ...]:
         if token.quantity.unit is not None or beside:
             mentions[nearest[0]].quantities.append(token.quantity)
     for i, mention in mentions.items():
-        follower = item[i + 1] if i + 1 < len(item) else None
-        if follower is not None and follower.kind == "word" and follower.lower in ("nan", "inf", "infinity"):
-            mention.quantities.append(Quantity(math.nan, math.nan, "nan", follower.text))
+        following = [t for t in item[i + 1 : i + 3] if t.kind == "word"]
+        if following and (following[0].lower in _NOT_NUMBERS or following[-1].lower in _LONE_UNITS):
+            text = " ".join(t.text for t in following)
+            mention.quantities.append(Quantity(math.nan, math.nan, "nan", text))
     return tuple(mentions.values())
 
 
@@ -247,9 +264,10 @@ def _unknown(item: list[Token], clause: str, is_list: bool) -> tuple[Mention, ..
         run = words if is_list and len(words) == len([t for t in item if t.kind != "mark"]) else []
         plain = any(t.lower in PLAIN_WORDS for t in run)
         run = [] if plain or len(run) > 4 else run
-    if not run or (quantities and all(q.vague for q in quantities)):
+    name = clause[run[0].start : run[-1].end] if run else ""
+    if not name or len(name) > _LONGEST_UNKNOWN or (quantities and all(q.vague for q in quantities)):
         return ()
-    return (Mention(clause[run[0].start : run[-1].end], quantities),)
+    return (Mention(name, quantities),)
 
 
 def _name_run(tokens: list[Token]) -> list[Token]:
@@ -260,7 +278,7 @@ def _name_run(tokens: list[Token]) -> list[Token]:
             continue
         if token.kind != "word":
             break
-        if token.lower in PLAIN_WORDS:
+        if token.lower in PLAIN_WORDS and token.lower not in ("loaded", "eluting"):
             if not run and token.lower in ("of", "the", "a", "an"):
                 continue
             break

@@ -79,7 +79,10 @@ PLAIN_WORDS = (
         "confirming resulting showing goal untreated nothing iv ia"
     )
 )
+_ORGAN = r"(?:splen|spleen|gastroduodenal|cystic artery|right gastric)"
+# Embolization of a vessel that does not feed the tumour.
 OTHER_ORGANS = re.compile(
-    r"emboli[sz]\w*\s+(?:of\s+)?(?:the\s+)?(?:\w+\s+){0,2}?(?:splen|spleen|gastroduodenal|cystic artery|right gastric)",
+    rf"emboli[sz]\w*\s+(?:of\s+)?(?:the\s+)?(?:\w+\s+){{0,2}}?{_ORGAN}"
+    rf"|{_ORGAN}\w*(?:\s+(?:artery|arteries|was|were)){{0,2}}\s+emboli[sz]",
     re.IGNORECASE,
 )

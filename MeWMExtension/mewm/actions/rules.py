@@ -182,11 +182,11 @@ def _alone_findings(facts: ClinicalFacts, formulary: Formulary) -> dict[str, tup
     for agent in base.agents.values():
         findings = []
         if agent.id not in formulary:
-            message = f"{agent.name} is not in the formulary."
+            message = f"{agent.name}: not in the formulary."
             findings.append(Finding("formulary", "excluded", message, "The institution's formulary", (agent.id,)))
         for name in facts.allergies:
             if _allergic(agent, name):
-                message = f"{agent.name} is not given: allergy to {name}."
+                message = f"{agent.name}: not given because of the allergy to {name}."
                 findings.append(Finding("allergy", "excluded", message, "Stated allergies", (agent.id,)))
         for rule in rules:
             if agent.id in rule.agents:

@@ -23,7 +23,7 @@ from mewm.actions.protocol import Action, Protocol
 from mewm.actions.tokens import Quantity
 from mewm.errors import InputError
 
-MAX_CHARACTERS = 100_000
+MAX_CHARACTERS = 20_000
 
 
 @dataclass(frozen=True)
@@ -114,7 +114,7 @@ def _action(mention: Mention, notes: list[str]) -> Action:
     sized = agent is None or agent.size_range_um is not None
     units = ("mg", "ml") if agent is None else (agent.unit,) if agent.unit else ()
     for quantity in mention.quantities:
-        _refuse_unusable(quantity, name, " or ".join(units) or "µm")
+        _refuse_unusable(quantity, name, "µm" if agent and sized and agent.kind != "bead" else " or ".join(units))
         if quantity.unit == "µm" and sized and action.size_um is None:
             action = replace(action, size_um=(quantity.low, quantity.high))
         elif quantity.unit in units and action.dose is None:
@@ -131,7 +131,7 @@ def _action(mention: Mention, notes: list[str]) -> Action:
 
 def _refuse_unusable(quantity: Quantity, name: str, units: str) -> None:
     if quantity.unit is None:
-        raise InputError(f"{name} {quantity.text} has no unit; give it in {units}.")
+        raise InputError(f"{name} {quantity.text} has no unit that is known; give it in {units}.")
     if quantity.unit in FOREIGN_UNITS:
         raise InputError(f"{name} {quantity.text}: the unit {quantity.unit!r} cannot be used; give it in {units}.")
     if quantity.unit == "nan" or not quantity.finite:

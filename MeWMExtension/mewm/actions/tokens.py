@@ -12,7 +12,7 @@ _NUMBER = r"(?:\d+(?:[.,]\d+)*|[.,]\d+)(?:[eE][+-]?\d+)?"
 _TOKEN = re.compile(
     rf"""
     (?P<ratio>\d+\s*:\s*\d+(?!\d*\s*[a-zµ]))
-  | (?P<named>\d+-?[^\W\d_]{{2,}}[\w']*)
+  | (?P<named>(?P<count>\d+)-?(?P<letters>[^\W\d_]{{2,}})[\w']*)
   | (?P<number>(?P<sign>(?:(?<=\s)|(?<=\()|^)-(?=[\d.]))?(?P<low>{_NUMBER})
        (?:\s*(?P<lowunit>[^\W\d_]{{1,2}}\b)?\s*(?:-|\bto\b)\s*(?P<high>{_NUMBER}))?)
   | (?P<word>[^\W\d_](?:(?!{_NUMBER}\s?(?:mg|ml|g|cc|[µu]m)\b)[\w'])*)
@@ -20,7 +20,7 @@ _TOKEN = re.compile(
     """,
     re.VERBOSE | re.IGNORECASE,
 )
-_UNIT = re.compile(r"\s*(%|[^\W\d_]+(?:/[^\W\d_]+[2²]?)?)")
+_UNIT = re.compile(r"\s*(%|[^\W\d_]+(?:/[^\W\d_]+2?)?)")
 _UNITS = {**MASS_MG, **VOLUME_ML, **SIZE_UM, **dict.fromkeys(FOREIGN_UNITS | VAGUE_UNITS, 1.0)}
 
 
@@ -78,48 +78,44 @@ class Token:
 
 def tokenise(clause: str) -> list[Token]:
     """Cut a clause into words, amounts with their units, and the marks that separate them."""
-    tokens = []
+    tokens: list[Token] = []
     position = 0
     while match := _TOKEN.search(clause, position):
         position = match.end()
-        kind = match.lastgroup if match.lastgroup in ("ratio", "named", "word", "mark") else "number"
-        if kind == "ratio":
+        if match["ratio"]:
             continue
-        if kind == "named":
-            unit = re.match(r"\d+-?", match.group())
-            letters = match.group()[unit.end() :].lower() if unit else ""
-            if letters not in _UNITS:
-                tokens.append(Token("word", match.group(), match.start(), match.end()))
-                continue
-            number = re.match(_NUMBER, match.group())
-            quantity = _quantity(number.group(), None, "", letters) if number else None
-            tokens.append(Token("quantity", match.group(), match.start(), match.end(), quantity=quantity))
-        elif kind == "number":
-            unit = _UNIT.match(clause, position)
-            name = _unit_name(unit.group(1)) if unit else None
-            if unit and name:
-                position = unit.end(1) if name == unit.group(1).lower() else unit.start(1) + len(name)
-            written = clause[match.start() : position]
-            quantity = _quantity(match["low"], match["high"], match["sign"] or "", name, written)
-            tokens.append(Token("quantity", written, match.start(), position, quantity=quantity))
+        if match["named"] and _unit_name(_UNIT.match(clause, match.start("letters"))) is None:
+            tokens.append(Token("word", match["named"], match.start(), position))
+        elif match["named"] or match["number"]:
+            tokens.append(_amount(clause, match))
+            position = tokens[-1].end
         else:
-            tokens.append(Token(kind, match.group(), match.start(), match.end()))
+            # A dash between blanks separates; one between letters joins.
+            dash = match["mark"] == "-" and clause[max(match.start() - 1, 0) : position + 1] == " - "
+            text = "," if dash else match.group()
+            tokens.append(Token("word" if match["word"] else "mark", text, match.start(), position))
     return tokens
 
 
-def _unit_name(written: str) -> str | None:
-    """Return the unit a word begins with: ``mg/ml`` if that is one, else ``mg`` of ``mg/xyz``."""
-    word = written.lower()
-    if word in _UNITS:
-        return word
-    first = word.split("/")[0]
-    return first if first in _UNITS else None
-
-
-def _quantity(low: str, high: str | None, sign: str, unit: str | None, written: str = "") -> Quantity:
-    ends = sorted((_float(low), _float(high if high is not None else low)))
-    factor = 1.0
-    name: str | None = unit
+def _amount(clause: str, match: re.Match[str]) -> Token:
+    """Read the amount that starts at ``match``: a number or a range, with the unit behind it."""
+    if match["named"]:
+        low, high, sign, end = match["count"], None, "", match.start("letters")
+    else:
+        low, high, sign, end = match["low"], match["high"], match["sign"] or "", match.end()
+    unit_match = _UNIT.match(clause, end)
+    unit = _unit_name(unit_match)
+    if match["lowunit"] and match["lowunit"].lower() != unit:
+        # Two amounts with a dash between them, not a range.
+        high, end = None, match.end("low")
+        unit_match = _UNIT.match(clause, end)
+        unit = _unit_name(unit_match)
+    if unit and unit_match:
+        end = unit_match.start(1) + len(unit)
+    # An unknown unit is quoted to the user but stays a word of the text.
+    shown = unit_match.end() if unit_match and not unit else end
+    ends = sorted(_float(n) for n in (low, high or low))
+    factor, name = 1.0, unit
     for units, target in ((MASS_MG, "mg"), (VOLUME_ML, "ml"), (SIZE_UM, "µm")):
         if unit in units:
             factor, name = units[unit], target
@@ -127,7 +123,18 @@ def _quantity(low: str, high: str | None, sign: str, unit: str | None, written: 
         name = "vague"
     if sign:
         ends = [-ends[1], -ends[0]]
-    return Quantity(ends[0] * factor, ends[1] * factor, name, written.strip() or f"{low} {unit or ''}".strip())
+    written = clause[match.start() : shown]
+    quantity = Quantity(ends[0] * factor, ends[1] * factor, name, written)
+    return Token("quantity", clause[match.start() : end], match.start(), end, quantity=quantity)
+
+
+def _unit_name(match: re.Match[str] | None) -> str | None:
+    """Return the unit a word is or begins with: ``mg/ml``, or ``mg`` of ``mg/lipiodol``."""
+    if match is None:
+        return None
+    word = match[1].lower()
+    first = word.split("/")[0]
+    return word if word in _UNITS else first if first in _UNITS else None
 
 
 def _float(number: str) -> float:

@@ -1,0 +1,1 @@
+"""Policies: which drugs and embolic agents are worth simulating for a case."""

@@ -51,8 +51,9 @@ def read_goal(goal: str, base: ActionBase) -> Wish:
     for clause in _CLAUSE.split(goal):
         marks = list(_INTENT.finditer(clause))
         rest.append(clause[: marks[0].start()] if marks else clause)
-        for mark, following in zip(marks, [*marks[1:], None], strict=True):
-            words = clause[mark.end() : following.start() if following else len(clause)]
+        ends = [m.start() for m in marks[1:]] + [len(clause)]
+        for mark, end in zip(marks, ends, strict=False):
+            words = clause[mark.end() : end]
             agents, left = _agents(words, base)
             (avoid if mark["avoid"] else prefer).update(agents)
             rest.append(" ".join(([] if agents else [mark.group()]) + left))

@@ -15,9 +15,10 @@ from dataclasses import dataclass
 from mewm.actions.base import ActionBase, Agent, load_action_base
 from mewm.actions.formulary import Formulary
 from mewm.actions.protocol import Action
-from mewm.actions.rules import agent_findings, allergy_notes, contraindications
+from mewm.actions.rules import agent_findings, allergy_notes, contraindications, require_admissible
 from mewm.dynamics.phenotype import Phenotype, read_phenotype
-from mewm.policy.goal import read_goal
+from mewm.errors import InputError
+from mewm.policy.goal import Wish, read_goal
 from mewm.roi import Roi
 from mewm.roles import Finding, Proposal
 
@@ -46,7 +47,7 @@ _STEPS = (
     _Step(
         lambda roi, seen: roi.facts.arteriovenous_shunt == "severe",
         ("pva", "absolute_alcohol", "nbca"),
-        2.5,
+        3.0,
         "a severe arteriovenous shunt is closed before the oil",
         "huang2004",
     ),
@@ -136,17 +137,22 @@ class GuidelinePolicy:
 
         Returns:
             Candidates at their usual doses, findings, and one reason an agent.
+
+        Raises:
+            InputError: formulary, facts and goal together leave no complete protocol.
         """
         base = load_action_base()
         seen = read_phenotype(roi)
         wish = read_goal(goal, base)
+        require_admissible(roi.facts, formulary)
+        _require_goal_feasible(wish, roi, formulary)
         findings = [*contraindications(roi.facts, seen.diameter_mm), *allergy_notes(roi.facts), *wish.findings]
         scores: dict[str, float] = {}
         reasons: dict[str, str] = {}
         for agent in base.agents.values():
             against = list(agent_findings(agent.id, roi.facts, formulary))
             if agent.id in wish.avoid:
-                message = f"{agent.name} is left out: the goal asks to avoid it."
+                message = f"{agent.name}: left out, the goal asks to avoid it."
                 against.append(Finding("goal", "excluded", message, "The stated goal", (agent.id,)))
             findings += against
             if any(f.severity == "excluded" for f in against):
@@ -160,7 +166,7 @@ class GuidelinePolicy:
         )[: max(embolics, 0)]
         for agent_id in (*first, *(a for a in scores if base.agents[a].kind == "embolic")):
             if agent_id not in chosen and agent_id not in second:
-                message = f"{base.agents[agent_id].name} ranks behind the candidates that were asked for."
+                message = f"{base.agents[agent_id].name}: ranked behind the candidates asked for."
                 source = "MeWM guideline policy"
                 findings.append(Finding("ranked-lower", "note", message, source, (agent_id,)))
         kept = [*chosen, *second]
@@ -170,6 +176,14 @@ class GuidelinePolicy:
             tuple(dict.fromkeys(findings)),
             {a: reasons[a] for a in kept},
         )
+
+
+def _require_goal_feasible(wish: Wish, roi: Roi, formulary: Formulary) -> None:
+    left = Formulary(formulary.available - wish.avoid)
+    try:
+        require_admissible(roi.facts, left)
+    except InputError as error:
+        raise InputError(f"The goal asks to avoid agents that every protocol left needs. {error}") from error
 
 
 def _score(
