@@ -1,6 +1,7 @@
 """The action base: complete, consistent, every entry with a source, names resolved and never guessed."""
 
 import copy
+from pathlib import Path
 
 import pytest
 
@@ -9,6 +10,7 @@ from mewm.actions.formulary import Formulary
 from mewm.actions.plausible import plausibility, require_plausible
 from mewm.actions.protocol import Action, Protocol
 from mewm.errors import InputError, ResourceError
+from mewm.policy import guideline
 
 PAPER = [
     "raltitrexed",
@@ -126,6 +128,12 @@ def _damaged(change):
 def test_refuses_a_damaged_data_file(change, says):
     with pytest.raises(ResourceError, match=says):
         build_action_base(_damaged(change), read_data_file("references.json"))
+
+
+def test_every_reference_is_used():
+    files = " ".join(str(read_data_file(name)) for name in ("agents.json", "rules.json"))
+    policy = Path(guideline.__file__).read_text(encoding="utf-8")
+    assert [k for k in load_action_base().references if k not in files and k not in policy] == []
 
 
 def test_formulary_by_name_and_by_exclusion():

@@ -65,7 +65,7 @@ def protocols(draw):
     return Protocol(tuple(draw(st.permutations(actions))))
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(protocols().filter(lambda p: p.actions))
 def test_round_trip_is_exact(protocol):
     parsed = parse_protocol(render_protocol(protocol))

@@ -29,6 +29,7 @@ _ENUMERATION = re.compile(r"^\s*(?:\(?\d{1,2}[.)]\s|[-*]\s)\s*")
 _DASHES = str.maketrans(dict.fromkeys("‐‑‒–—−~〜～－", "-") | {"μ": "µ", "’": "'", "`": "'"})
 # An amount on a line of its own belongs to the line above.
 _AMOUNT_LINE = re.compile(r"\s*[\r\n]+\s*(?=[\d.,]+(?:\s*-\s*[\d.,]+)?\s*[a-zµ]+\s*(?:[\r\n;]|$))", re.IGNORECASE)
+_WORDS = re.compile(r"[^\W_]+")
 _LONGEST_NAME = 6
 _LONGEST_UNKNOWN = 60
 _NOT_NUMBERS = ("nan", "inf", "infinity")
@@ -126,6 +127,8 @@ def _first_words() -> dict[str, dict[tuple[str, ...], str]]:
 
 def _longest_name(tokens: list[Token], start: int) -> tuple[str, int] | None:
     names = _first_words()
+    if tokens[start].kind != "word" or not names.keys() & _WORDS.findall(tokens[start].lower)[:1]:
+        return None
     parts: list[str] = []
     best = None
     for count, token in enumerate(tokens[start : start + 2 * _LONGEST_NAME], 1):
@@ -134,7 +137,7 @@ def _longest_name(tokens: list[Token], start: int) -> tuple[str, int] | None:
         number = token.kind == "quantity" and bool(parts) and token.quantity and token.quantity.unit is None
         if token.kind != "word" and not number:
             break
-        parts += re.findall(r"[^\W_]+", token.lower)
+        parts += _WORDS.findall(token.lower)
         known = names.get(parts[0])
         if known is None:
             break

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import re
 from dataclasses import dataclass
+from functools import cached_property
 
 from mewm.actions.lexicon import FOREIGN_UNITS, MASS_MG, SIZE_UM, VAGUE_UNITS, VOLUME_ML
 
@@ -70,7 +71,7 @@ class Token:
     agent: str = ""
     quantity: Quantity | None = None
 
-    @property
+    @cached_property
     def lower(self) -> str:
         """The text in lower case."""
         return self.text.lower()

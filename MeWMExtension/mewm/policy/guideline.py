@@ -87,13 +87,6 @@ _STEPS = (
         "lammer2010",
     ),
     _Step(
-        lambda roi, seen: seen.diameter_mm >= _LARGE_MM,
-        ("pva", "embosphere", "kmg_microspheres"),
-        0.5,
-        "a large tumour has large feeding arteries, which particles keep closed",
-        "kim2007",
-    ),
-    _Step(
         lambda roi, seen: seen.diameter_mm <= _SMALL_MM,
         ("gelatin_sponge",),
         0.5,
@@ -104,14 +97,14 @@ _STEPS = (
         lambda roi, seen: seen.relative_enhancement < 0.6,
         ("absolute_alcohol",),
         0.7,
-        "a poorly enhancing lesion takes up little oil, and ethanol acts without it",
+        "a poorly enhancing lesion takes up little oil, and ethanol with oil was used where oil alone had failed",
         "gu2010",
     ),
     _Step(
         lambda roi, seen: seen.relative_enhancement >= 1.0,
-        ("idarubicin", "epirubicin"),
+        ("idarubicin",),
         0.3,
-        "an enhancing lesion takes up the oil that carries lipophilic anthracyclines",
+        "an enhancing lesion takes up the oil, in which idarubicin dissolves well",
         "favelier2013",
     ),
 )
@@ -233,7 +226,7 @@ def _group(agent_id: str, base: ActionBase) -> tuple[str, str | None]:
 
 
 def _usual(agent_id: str, base: ActionBase, seen: Phenotype) -> Action:
-    """Return the usual action, PVA larger in a large tumour or where a shunt must not let it pass."""
+    """Return the usual action, PVA larger in a large tumour or where a shunt must not let it pass (assumption)."""
     action = base.usual(agent_id)
     if agent_id == "pva" and (seen.diameter_mm >= _LARGE_MM or seen.shunt >= 1.0):
         return Action(action.agent, action.kind, action.dose, action.unit, (500.0, 700.0))
