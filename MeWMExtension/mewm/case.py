@@ -120,6 +120,9 @@ def make_case(
     ct = sitk.Image(ct_image)
     strip_metadata(ct)
     told += check_ct(ct)
+    codes = [ct.GetMetaData(k) for k in ("qform_code", "sform_code") if ct.HasMetaDataKey(k)]
+    if codes and set(codes) == {"0"}:
+        told.append("The CT's NIfTI header states no orientation; check that left and right are not swapped.")
     all_lesions, found = onto_grid(select_label(lesion_image, lesion_label, "lesion mask"), ct, "lesion mask")
     told += found
     lesion, found = select_component(all_lesions, component, "lesion mask")

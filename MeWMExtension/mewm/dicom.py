@@ -10,6 +10,7 @@ import SimpleITK as sitk
 from mewm.errors import InputError
 from mewm.volume_checks import check_shape
 
+_CT_IMAGE_STORAGE = b"1.2.840.10008.5.1.4.1.1.2\0"
 _TAG_MODALITY = "0008|0060"
 _TAG_POSITION = "0020|0032"
 _TAG_ORIENTATION = "0020|0037"
@@ -32,6 +33,12 @@ def series_files(folder: Path, name: str = "CT") -> list[str]:
     if not series:
         raise InputError(f"The {name} folder {folder.name} holds no DICOM series; give the folder with the slices.")
     files = [list(sitk.ImageSeriesReader.GetGDCMSeriesFileNames(str(folder), uid)) for uid in series]
+    lost = _unlisted_ct_slices(folder, {file for part in files for file in part})
+    if lost:
+        raise InputError(
+            f"The {name} folder {folder.name} has {lost} DICOM slices that are damaged or cut short; export the "
+            "series again."
+        )
     if len(files) > 1:
         counts = ", ".join(f"series {i} with {len(f)} slices" for i, f in enumerate(files, 1))
         raise InputError(
@@ -40,12 +47,22 @@ def series_files(folder: Path, name: str = "CT") -> list[str]:
         )
     if len(files[0]) == 1:
         return files[0]
-    try:
-        return _sorted_slices(files[0], name)
-    except RuntimeError:
-        raise InputError(
-            f"The {name} folder {folder.name} has a DICOM slice that is damaged or cut short; export it again."
-        ) from None
+    return _sorted_slices(files[0], name)
+
+
+def _unlisted_ct_slices(folder: Path, listed: set[str]) -> int:
+    """Count files that call themselves CT slices but were passed over because they cannot be parsed.
+
+    One at either end of the series would leave no gap behind.
+    """
+    names = {Path(file).name for file in listed}
+    lost = 0
+    for path in folder.iterdir():
+        if path.is_file() and path.name not in names:
+            with path.open("rb") as file:
+                head = file.read(1024)
+            lost += head[128:132] == b"DICM" and _CT_IMAGE_STORAGE in head
+    return lost
 
 
 def _sorted_slices(files: list[str], name: str) -> list[str]:

@@ -5,6 +5,7 @@ World space is LPS in mm (ITK). Everything that could name a patient is dropped 
 
 from __future__ import annotations
 
+import math
 import os
 from pathlib import Path
 
@@ -13,7 +14,7 @@ import SimpleITK as sitk
 
 from mewm.dicom import series_files
 from mewm.errors import InputError
-from mewm.file_checks import bad_nifti_spacing, file_suffix, is_cut_short, states_spacing
+from mewm.file_checks import check_mrc, check_nifti, file_suffix, states_spacing
 from mewm.volume_checks import check_geometry, check_shape, quiet, strip_metadata, times
 
 SUFFIXES = (".nii", ".nii.gz", ".nrrd", ".nhdr", ".mha", ".mhd", ".mrc", ".dcm", ".ima")
@@ -75,12 +76,12 @@ def _direction(orientation: str) -> tuple[float, ...]:
 
 def _read_folder(folder: Path, name: str) -> sitk.Image:
     with quiet():
-        files = series_files(folder, name)
-        if len(files) == 1:
-            return _read_file(Path(files[0]), name)
-        reader = sitk.ImageSeriesReader()
-        reader.SetFileNames(files)
         try:
+            files = series_files(folder, name)
+            if len(files) == 1:
+                return _read_file(Path(files[0]), name)
+            reader = sitk.ImageSeriesReader()
+            reader.SetFileNames(files)
             return reader.Execute()
         except RuntimeError:
             raise InputError(
@@ -132,16 +133,11 @@ def _check_header(reader: sitk.ImageFileReader, path: Path, name: str) -> None:
             )
     pixel = sitk.GetPixelIDValueAsString(reader.GetPixelID()).lower()
     check_shape(name, reader.GetSize(), reader.GetNumberOfComponents(), complex="complex" in pixel)
-    spacing = bad_nifti_spacing(path) if file_suffix(path).startswith(".nii") else None
-    if spacing is not None:
-        raise InputError(
-            f"The {name} file {path.name} has the voxel spacing {spacing} mm; correct its header or export it again."
-        )
-    if is_cut_short(path, reader):
-        raise InputError(
-            f"The {name} file {path.name} is damaged or cut short (its header promises "
-            f"{times(reader.GetSize())} voxels); export or copy it again."
-        )
+    voxels = math.prod(reader.GetSize())
+    if file_suffix(path) in (".nii", ".nii.gz"):
+        check_nifti(path, name, voxels)
+    elif file_suffix(path) == ".mrc":
+        check_mrc(path, name, voxels, sitk.Image([1, 1, 1], reader.GetPixelID()).GetSizeOfPixelComponent())
 
 
 def _is_dicom(path: Path) -> bool:

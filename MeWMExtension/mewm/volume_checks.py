@@ -95,7 +95,9 @@ def _mm(values: np.ndarray) -> str:
 
 
 def strip_metadata(image: sitk.Image) -> None:
-    """Remove everything but geometry codes from the image's dictionary, in place."""
-    for key in image.GetMetaDataKeys():
-        if not _KEPT_METADATA.fullmatch(key):
-            image.EraseMetaData(key)
+    """Remove everything but geometry codes from an image's dictionary; images it was copied from keep theirs."""
+    unwanted = [key for key in image.GetMetaDataKeys() if not _KEPT_METADATA.fullmatch(key)]
+    if unwanted:
+        image.MakeUnique()  # erasing alone reaches through SimpleITK's copy on write
+    for key in unwanted:
+        image.EraseMetaData(key)

@@ -78,3 +78,37 @@ def make_phantom_case(size=96, spacing=(1.5, 1.5, 1.5), seed=0, *, facts=None, l
     """A checked case of :func:`make_phantom`, with or without its liver mask."""
     ct, lesion, liver_image = make_phantom(size, spacing, seed, **options)
     return make_case(ct, lesion, liver_image=liver_image if liver else None, facts=facts)
+
+
+def write_dicom(folder, image: sitk.Image, *, series="1.2.3", name="Doe^Jane", modality="CT", skip=(), first=0):
+    """Write a real DICOM series, one file a slice, with pydicom: stored values are HU + 1024."""
+    import pydicom
+    from pydicom.dataset import FileDataset, FileMetaDataset
+    from pydicom.uid import CTImageStorage, ExplicitVRLittleEndian
+
+    folder.mkdir(parents=True, exist_ok=True)
+    array = sitk.GetArrayFromImage(image)
+    direction = np.array(image.GetDirection()).reshape(3, 3)
+    for k in range(array.shape[0]):
+        if k in skip:
+            continue
+        meta = FileMetaDataset()
+        meta.MediaStorageSOPClassUID = CTImageStorage
+        meta.MediaStorageSOPInstanceUID = f"{series}.{k + 1}"
+        meta.TransferSyntaxUID = ExplicitVRLittleEndian
+        slice_ = FileDataset("", {}, file_meta=meta, preamble=b"\0" * 128)
+        slice_.SOPClassUID, slice_.SOPInstanceUID = CTImageStorage, meta.MediaStorageSOPInstanceUID
+        slice_.StudyInstanceUID, slice_.SeriesInstanceUID = "1.2", series
+        slice_.PatientName, slice_.PatientID, slice_.PatientBirthDate = name, "MRN12345", "19500101"
+        slice_.Modality, slice_.SeriesDescription, slice_.InstanceNumber = modality, name, first + k + 1
+        slice_.ImagePositionPatient = [f"{v:.6f}" for v in image.TransformIndexToPhysicalPoint((0, 0, k))]
+        slice_.ImageOrientationPatient = [f"{v:.8f}" for v in (*direction[:, 0], *direction[:, 1])]
+        slice_.PixelSpacing = [f"{image.GetSpacing()[1]:.6f}", f"{image.GetSpacing()[0]:.6f}"]
+        slice_.SliceThickness = f"{image.GetSpacing()[2]:.6f}"
+        slice_.Rows, slice_.Columns = array.shape[1:]
+        slice_.SamplesPerPixel, slice_.PhotometricInterpretation = 1, "MONOCHROME2"
+        slice_.BitsAllocated, slice_.BitsStored, slice_.HighBit, slice_.PixelRepresentation = 16, 16, 15, 0
+        slice_.RescaleIntercept, slice_.RescaleSlope = -1024, 1
+        slice_.PixelData = (np.clip(array[k], -1024, None) + 1024).astype("<u2").tobytes()
+        # Names in no order: the reader has to sort by position.
+        pydicom.dcmwrite(folder / f"{(k * 37) % 101:03d}_{series}.dcm", slice_, enforce_file_format=True)
