@@ -25,8 +25,9 @@ TISSUES: dict[int, tuple[str, Colour]] = {
 HIDDEN_TISSUE = "Liver"
 LESION = ("Target lesion", (0.2, 0.95, 0.4))
 
-# The difference is shown from -200 to +200 HU; what stays within ±10 HU, the noise of a CT, is transparent.
-DIFFERENCE_WINDOW = 400.0
+# The difference is shown from -400 to +400 HU, so that dense Lipiodol keeps its structure; what stays within
+# ±10 HU, the noise of a CT, is transparent.
+DIFFERENCE_WINDOW = 800.0
 DIFFERENCE_NOISE = 10.0
 _ENTRIES = 256
 _LOSS: tuple[Colour, Colour] = ((0.16, 0.30, 0.50), (0.45, 0.85, 1.0))

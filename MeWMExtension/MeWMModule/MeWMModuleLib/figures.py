@@ -69,7 +69,8 @@ def protocol_figure(loaded: LoadedRun, chosen: ProtocolNodes, orientation: Orien
         canvas.text(left, top - 34, name, 22, _INK)
         canvas.paste(left, top, capture(view))
         _marks(canvas, left, top, PANEL, orientation, field_of_view(loaded))
-    canvas.text(lefts[1] + PANEL - 12, top + 10, "SIMULATED", 20, _AMBER, anchor=1.0, bold=True, halo=True)
+    for left in lefts[1:]:
+        canvas.text(left + PANEL - 12, top + 10, "SIMULATED", 20, _AMBER, anchor=1.0, bold=True, halo=True)
 
     below = top + PANEL + 14
     window, level = appearance.ABDOMEN
@@ -197,7 +198,9 @@ def _numbers(row: dict[str, str]) -> tuple[str, str]:
 
 def _worded(row: dict[str, str], pattern: Sequence[tuple[str, int, str]]) -> list[str]:
     given = [(float(row[column]) * factor, words) for column, factor, words in pattern if row.get(column)]
-    return [words.format(value).replace(" -", " \u2212") for value, words in given]
+    # A value that rounds to nothing has no sign.
+    lines = [words.format(value if abs(value) >= 0.5 or words.startswith("risk") else 0) for value, words in given]
+    return [line.replace(" -", " \u2212").replace("+0 ", "0 ") for line in lines]
 
 
 def _ascii_safe(text: str) -> str:

@@ -111,9 +111,12 @@ def _slice_views(app: Any) -> dict[str, Any]:
     from MeWMModuleLib.figures import PANEL
 
     views = {}
-    for name in (PRE_VIEW, SIMULATED_VIEW, DIFFERENCE_VIEW):
+    # Colours and letters are those of Slicer's own views; they are saved with the scene.
+    for name, colour in ((PRE_VIEW, "#F34A33"), (SIMULATED_VIEW, "#EDD54C"), (DIFFERENCE_VIEW, "#6EB04B")):
         with quiet():
-            view = app.view_manager.create_view(ViewLayoutDefinition.axial_view(name))
+            definition = ViewLayoutDefinition.slice_view("Axial", label=name, color=colour)
+            view = app.view_manager.create_view(definition)
+            view.get_view_node().SetLayoutLabel(name[0])
             view.update_size(PANEL, PANEL)
         # Draw when a picture is taken, not at every change on the way to it.
         view.set_scheduled_render(NoScheduleRendering())
