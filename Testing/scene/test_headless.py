@@ -11,7 +11,7 @@ import pytest
 
 slicer = pytest.importorskip("slicer", reason="the 'scene' extra is not installed; `make setup` installs it")
 pytest.importorskip("slicer.util")
-from mewm.errors import InputError  # noqa: E402
+from mewm.errors import InputError, MewmError  # noqa: E402
 from MeWMModuleLib import appearance  # noqa: E402
 from MeWMModuleLib.headless import render_run  # noqa: E402
 from MeWMModuleLib.run_folder import read_run  # noqa: E402
@@ -173,6 +173,20 @@ def test_the_overview_holds_the_present_and_the_best_future(written):
     assert picture.shape[1] == 2 * 20 + 2 * 600 + 8
     assert _has(picture[110:700, 20:620], appearance.LESION[1])
     assert _has(picture[110:700, 628:1228], appearance.TISSUES[4][1])
+
+
+def test_a_folder_that_cannot_be_written_is_told_in_one_line(tmp_path, pristine_run):
+    (tmp_path / "file").write_text("not a folder", encoding="utf-8")
+    done = _command(pristine_run, "--out", tmp_path / "file")
+    assert done.returncode == 2
+    assert str(tmp_path / "file") in done.stderr and done.stderr.count("\n") == 1
+
+
+def test_without_the_scene_packages_the_command_to_install_them_is_named(run_folder, monkeypatch):
+    monkeypatch.setitem(sys.modules, "trame_slicer.core", None)
+    with pytest.raises(MewmError, match=r"pip install 'mewm\[scene\]'"):
+        render_run(run_folder)
+    assert not (run_folder / "figures").exists()
 
 
 def test_mistakes_are_told_in_one_line(tmp_path, run_folder):

@@ -86,9 +86,10 @@ class Canvas:
         writer = vtkPNGWriter()
         writer.SetFileName(str(file))
         writer.SetInputData(image)
+        writer.SetCompressionLevel(3)
         writer.Write()
         if writer.GetErrorCode():
-            raise OSError(f"The picture {file} could not be written; check the folder and the free space.")
+            raise OSError(None, "The picture could not be written", str(file))
 
 
 def text_width(words: str, size: int, bold: bool = False) -> int:

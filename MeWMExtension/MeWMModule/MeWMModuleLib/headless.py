@@ -52,10 +52,8 @@ def render_run(
     total = 2 * len(drawn) + 4
     target = Path(out if out is not None else folder).resolve()
     figures = target / "figures"
-    figures.mkdir(parents=True, exist_ok=True)
 
     report(0, total, "starting Slicer's scene")
-    ensure_offscreen_opengl()
     app = _start()
     views = _slice_views(app)
 
@@ -68,6 +66,7 @@ def render_run(
 
     report(1, total, "loading the run")
     loaded = load_run(app.scene, folder)
+    figures.mkdir(parents=True, exist_ok=True)
     chosen = loaded.protocols[: len(drawn)]
 
     files: list[Path] = []
@@ -94,18 +93,16 @@ def render_run(
 def _start() -> Any:
     try:
         from trame_slicer.core import SlicerApp
-        from trame_slicer.views import DirectViewFactory
     except ImportError as error:
         raise MewmError(
             f"The scene needs slicer-core and trame-slicer ({error}); install them with `pip install 'mewm[scene]'`."
         ) from error
-    app = SlicerApp()
-    app.view_manager.register_factory(DirectViewFactory(do_render_offscreen=True))
-    return app
+    ensure_offscreen_opengl()
+    return SlicerApp()
 
 
 def _slice_views(app: Any) -> dict[str, Any]:
-    from trame_slicer.views import NoScheduleRendering, ViewLayoutDefinition
+    from trame_slicer.views import NoScheduleRendering, SliceView, ViewProps
 
     from MeWMModuleLib.comparison import DIFFERENCE_VIEW, PRE_VIEW, SIMULATED_VIEW
     from MeWMModuleLib.figures import PANEL
@@ -114,12 +111,11 @@ def _slice_views(app: Any) -> dict[str, Any]:
     # Colours and letters are those of Slicer's own views; they are saved with the scene.
     for name, colour in ((PRE_VIEW, "#F34A33"), (SIMULATED_VIEW, "#EDD54C"), (DIFFERENCE_VIEW, "#6EB04B")):
         with quiet():
-            definition = ViewLayoutDefinition.slice_view("Axial", label=name, color=colour)
-            view = app.view_manager.create_view(definition)
+            # Drawn when a picture is taken, not at every change on the way to it.
+            view = SliceView(app.scene, app.app_logic, name, scheduled_render_strategy=NoScheduleRendering())
+            view.set_view_properties(ViewProps(label=name, orientation="Axial", color=colour))
             view.get_view_node().SetLayoutLabel(name[0])
             view.update_size(PANEL, PANEL)
-        # Draw when a picture is taken, not at every change on the way to it.
-        view.set_scheduled_render(NoScheduleRendering())
         view.fit_view_to_content()
         views[name] = view
     return views
@@ -186,6 +182,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         files = render_run(options.run, options.out, options.top, _show_progress)
     except MewmError as error:
         print(f"error: {error}", file=sys.stderr)
+        return 2
+    except OSError as error:
+        where = f" ({error.filename})" if error.filename else ""
+        print(f"error: {error.strerror or error}{where}; check the folder and the free space.", file=sys.stderr)
         return 2
     names = [str(file) for file in files]
     print(json.dumps(names) if options.json else "\n".join(names))
