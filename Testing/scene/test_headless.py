@@ -179,7 +179,9 @@ def test_a_folder_that_cannot_be_written_is_told_in_one_line(tmp_path, pristine_
     (tmp_path / "file").write_text("not a folder", encoding="utf-8")
     done = _command(pristine_run, "--out", tmp_path / "file")
     assert done.returncode == 2
-    assert str(tmp_path / "file") in done.stderr and done.stderr.count("\n") == 1
+    progress = [line for line in done.stderr.splitlines() if line.startswith("[")]
+    (told,) = [line for line in done.stderr.splitlines() if line not in progress]
+    assert told.startswith("error: ") and str(tmp_path / "file") in told
 
 
 def test_without_the_scene_packages_the_command_to_install_them_is_named(run_folder, monkeypatch):
