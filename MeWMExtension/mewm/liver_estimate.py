@@ -46,15 +46,14 @@ def estimate_liver(ct: np.ndarray, lesion: np.ndarray, inside: np.ndarray, spaci
         centre = float(np.median(near))
         width = float(np.clip(3 * 1.4826 * np.median(np.abs(near - centre)), *HALF_WIDTH_HU))
     tissue = ((np.abs(smooth - centre) <= width) & inside) | lesion
-    # Opening and reconstruction by distance: cheaper than a ball-shaped structuring element.
-    core = ndimage.distance_transform_edt(tissue, sampling=spacing) > BRIDGE_MM
+    steps = max(1, round(BRIDGE_MM / spacing))
+    core = ndimage.binary_erosion(tissue, iterations=steps, border_value=1)
     labels, _ = ndimage.label(core)
     touching = np.unique(labels[(distance <= SHELL_MM) & core])
     kept = np.isin(labels, touching[touching > 0])
     if not kept.any():
         return lesion.copy()
-    grown = ndimage.distance_transform_edt(~kept, sampling=spacing) <= BRIDGE_MM
-    liver = (grown & tissue) | lesion
-    dilated = ndimage.distance_transform_edt(~liver, sampling=spacing) <= BRIDGE_MM
-    liver |= ndimage.distance_transform_edt(dilated, sampling=spacing) > BRIDGE_MM
+    liver = ndimage.binary_dilation(kept, iterations=steps, mask=tissue) | lesion
+    dilated = ndimage.binary_dilation(liver, iterations=steps)
+    liver |= ndimage.binary_erosion(dilated, iterations=steps, border_value=1)
     return ndimage.binary_fill_holes(liver) & (inside | lesion)

@@ -36,6 +36,20 @@ def sample_smoothly(image: sitk.Image, grid: sitk.Image, outside: float) -> np.n
     return sitk.GetArrayFromImage(sitk.Resample(part, grid, IDENTITY, sitk.sitkLinear, outside))
 
 
+def inside_scan(image: sitk.Image, grid: sitk.Image) -> np.ndarray:
+    """Return which voxels of a grid along LPS have their centre within the voxels of an image, bool."""
+    matrix = np.array(image.GetDirection()).reshape(3, 3) * np.array(image.GetSpacing())
+    inverse = np.linalg.inv(matrix)
+    ticks = [o + s * np.arange(n) for o, s, n in zip(grid.GetOrigin(), grid.GetSpacing(), grid.GetSize(), strict=True)]
+    z, y, x = np.meshgrid(*ticks[::-1], indexing="ij", sparse=True)
+    origin, size = image.GetOrigin(), image.GetSize()
+    inside = np.ones(grid.GetSize()[::-1], bool)
+    for row, n in zip(inverse, size, strict=True):
+        index = row[0] * (x - origin[0]) + row[1] * (y - origin[1]) + row[2] * (z - origin[2])
+        inside &= (index >= -0.5) & (index <= n - 0.5)
+    return inside
+
+
 def box_corners(grid: sitk.Image) -> np.ndarray:
     """Return the LPS positions in mm of the centres of the corner voxels of a grid along LPS, ``(8, 3)``."""
     low = np.array(grid.GetOrigin())

@@ -17,6 +17,7 @@ from mewm.resampling import (
     IDENTITY,
     box_corners,
     index_box,
+    inside_scan,
     mean_sample,
     paste_patch,
     sample,
@@ -95,10 +96,7 @@ def cut_roi(case: Case) -> Roi:
     grid = _grid(spacing, origin)
 
     ct = np.maximum(sample_smoothly(case.ct, grid, outside=AIR_HU), LOWEST_HU).astype(np.float32)
-    everywhere = sitk.Image(case.ct.GetSize(), sitk.sitkUInt8) + 1
-    everywhere.CopyInformation(case.ct)
-    inside = sitk.Resample(everywhere, grid, IDENTITY, sitk.sitkNearestNeighbor, 0)
-    inside = sitk.GetArrayFromImage(inside) > 0
+    inside = inside_scan(case.ct, grid)
     lesion = _lesion_on_grid(case.lesion, grid)
     if case.liver is None:
         liver = estimate_liver(ct, lesion, inside, spacing)
@@ -120,7 +118,8 @@ def cut_roi(case: Case) -> Roi:
 def lesion_extent(lesion: sitk.Image) -> tuple[np.ndarray, np.ndarray]:
     """Return the smallest and largest LPS coordinates of a mask's voxels in mm, faces included."""
     mask = sitk.GetArrayViewFromImage(lesion)
-    index = np.argwhere(mask)[:, ::-1]
+    box = bounding_box(mask)
+    index = (np.argwhere(mask[box]) + [s.start for s in box])[:, ::-1]
     matrix = np.array(lesion.GetDirection()).reshape(3, 3) * np.array(lesion.GetSpacing())
     centres = index @ matrix.T + np.array(lesion.GetOrigin())
     half = np.abs(matrix).sum(axis=1) / 2
