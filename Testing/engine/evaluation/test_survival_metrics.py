@@ -6,13 +6,13 @@ import numpy as np
 import pytest
 
 from mewm.errors import InputError
+from mewm.evaluation.risk_map import risk_map
 from mewm.evaluation.survival_calibration import (
     SurvivalCurves,
     brier_score,
     calibration_curve,
     calibration_slope,
     integrated_brier_score,
-    risk_map,
 )
 from mewm.evaluation.survival_metrics import c_index, c_index_difference, groups_table, risk_groups
 
