@@ -26,12 +26,14 @@ GROWTH = 0.10
 INVASION = 0.02
 INVASION_MM = 2.0
 # Death: rate at strength 1, and the part of it that needs dead neighbours.
-DEATH = 0.20
-SPREADING = 0.75
-DEATH_LOSS = 3
+DEATH = 0.30
+SPREADING = 0.9
+# A third of the neighbours is enough for the full rate.
+CROWDING = 3.0
+DEATH_LOSS = 6
 # Oil: seeds per voxel and step, rate at which it passes to a neighbour at strength 1, HU for a full voxel.
-OIL_SEEDS = 0.004
-OIL_SPREAD = 0.55
+OIL_SEEDS = 0.0003
+OIL_SPREAD = 0.6
 OIL_GAIN = 2
 OIL_HU = 420.0
 RESOLUTION_MM = 0.6
@@ -100,13 +102,13 @@ def evolve(space: LesionSpace, strength: float, seed: int) -> tuple[np.ndarray, 
         crowd = _neighbours(population) / FULL
         grow = (population > 0) & (population < FULL) & (first < GROWTH * crowd)
         invade = reachable & ~space.lesion & (population == 0) & (first < INVASION * crowd)
-        exposed = 1 - SPREADING + SPREADING * np.minimum(3 * _neighbours(dead), 1)
+        exposed = 1 - SPREADING + SPREADING * np.minimum(CROWDING * _neighbours(dead), 1)
         die = (population > 0) & (second < rate * exposed)
         population = np.where(grow | invade, population + 1, population)
         population = np.where(die, np.maximum(population - DEATH_LOSS, 0), population).astype(np.int8)
         dead |= die & (population == 0)
         # Oil follows the arteries: into what is or was enhancing, from seeds to their neighbours.
-        fed = enhancing & ((third < OIL_SEEDS) | (third < passing * _neighbours(oil) / FULL))
+        fed = enhancing & (third < np.maximum(passing * np.minimum(CROWDING * _neighbours(oil > 0), 1), OIL_SEEDS))
         oil = np.where(fed, np.minimum(oil + OIL_GAIN, FULL), oil).astype(np.int8)
     return population, oil
 
