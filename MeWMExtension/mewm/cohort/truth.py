@@ -1,0 +1,80 @@
+"""What a simulated lesion hides: its sensitivities, and the post-treatment CT and tissue that follow from them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from mewm.actions.protocol import Protocol
+from mewm.cohort.lesion import LesionPhenotype
+from mewm.cohort.parameters import TruthParameters
+from mewm.dynamics.effects import EMBOLICS
+from mewm.dynamics.mechanistic import MechanisticDynamics
+from mewm.dynamics.response import Sensitivities
+from mewm.roi import Roi
+
+_SHUNT = {"none": 0.0, "mild": 0.5, "severe": 1.0}
+
+
+@dataclass(frozen=True, eq=False)
+class TrueFuture:
+    """The world after one protocol.
+
+    Attributes:
+        ct: post-treatment CT, float32 HU, (96, 96, 96).
+        tissue: true labels, uint8, same shape.
+    """
+
+    ct: np.ndarray
+    tissue: np.ndarray
+
+
+def draw_sensitivities(
+    rng: np.random.Generator, phenotype: LesionPhenotype, parameters: TruthParameters
+) -> Sensitivities:
+    """Draw the hidden sensitivities of a lesion: what its phenotype suggests, times log-normal chance."""
+    p = parameters
+    drugs = {
+        name: _multiplier(rng, slopes, phenotype, p.sensitivity_spread, p) for name, slopes in p.drug_slopes.items()
+    }
+    embolics = {
+        name: _multiplier(rng, p.embolic_slopes.get(name, {}), phenotype, p.embolic_spread, p)
+        for name in EMBOLICS
+        if name != "lipiodol"
+    }
+    return Sensitivities(
+        drug_class=drugs,
+        embolic=embolics,
+        retention=float(np.exp(rng.normal(0, p.retention_spread))),
+        shunt=_SHUNT[phenotype.shunt],
+        growth=float(np.exp(rng.normal(0, p.growth_spread))),
+    )
+
+
+def true_future(roi: Roi, protocol: Protocol, sensitivities: Sensitivities, seed: int) -> TrueFuture:
+    """Simulate what really happens under a protocol; the same seed is the same luck for every protocol."""
+    world = MechanisticDynamics(sensitivities)
+    return TrueFuture(world.simulate(roi, protocol, [seed])[0], world.tissue(roi, protocol, seed))
+
+
+def _multiplier(
+    rng: np.random.Generator,
+    slopes: Mapping[str, float],
+    phenotype: LesionPhenotype,
+    spread: float,
+    parameters: TruthParameters,
+) -> float:
+    """One sensitivity around 1; features are centred on the average lesion."""
+    features = {
+        "vascularity": phenotype.vascularity - 0.65,
+        "heterogeneity": phenotype.heterogeneity - 0.4,
+        "necrotic_fraction": phenotype.necrotic_fraction - 0.1,
+        "capsule": phenotype.capsule - 0.35,
+        "infiltration": phenotype.infiltration - 0.3,
+        "size": float(np.log(phenotype.diameter_mm / 47.0)),
+    }
+    mean = 1 + sum(slope * features[name] for name, slope in slopes.items())
+    value = max(mean, 0.2) * np.exp(rng.normal(-0.5 * spread**2, spread))
+    return float(np.clip(value, *parameters.sensitivity_range))

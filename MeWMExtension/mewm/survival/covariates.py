@@ -1,0 +1,88 @@
+"""What the survival baseline looks at: what is left of the tumour, what the treatment costs, who the patient is.
+
+Every covariate comes from what the application has for a simulated future: the pre-treatment ROI, the predicted
+tissue, the protocol and the clinical facts. The list is short on purpose. Viable fraction, lipiodol coverage and
+the lesion's volume follow viable volume so closely, and drugs and embolics are given together so regularly, that a
+fit on some hundred cases cannot tell them apart: their coefficients took either sign, and the search would have
+followed that chance.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+
+from mewm.actions.protocol import Protocol
+from mewm.clinical import ClinicalFacts
+from mewm.dynamics.effects import protocol_toxicity
+from mewm.roi import Roi
+from mewm.roles import Tissue
+
+_CLASS_POINTS = {"A": 5.4, "B": 7.5, "C": 11.0}
+
+
+def covariates(roi: Roi, tissue: np.ndarray, protocol: Protocol) -> dict[str, float | None]:
+    """Return every covariate of one future by name; ``None`` where the fact it needs is not stated.
+
+    Args:
+        roi: pre-treatment lesion and clinical facts.
+        tissue: labels of the post-treatment CT (:class:`mewm.roles.Tissue`), uint8, (96, 96, 96).
+        protocol: the treatment.
+
+    Returns:
+        ``log_viable_ml``: log(1 + ml) of viable tumour; ``treatment_load``: see :func:`treatment_load`;
+        ``liver_impairment``: see :func:`liver_impairment`; ``load_x_impairment``: their product; ``log_afp``: logarithm
+        of AFP in ng/ml; ``portal_vein_thrombosis``, ``multinodular``: 0 or 1; ``ecog``: 0–4.
+
+    Raises:
+        InputError: the protocol holds an agent without a known effect.
+    """
+    viable_ml = np.count_nonzero(tissue == Tissue.VIABLE) * roi.spacing**3 / 1000
+    load = treatment_load(protocol)
+    facts = roi.facts
+    impairment = liver_impairment(facts)
+    return {
+        "log_viable_ml": float(np.log1p(viable_ml)),
+        "treatment_load": load,
+        "liver_impairment": impairment,
+        "load_x_impairment": None if impairment is None else load * impairment,
+        "log_afp": _stated(facts.afp_ng_ml, lambda afp: float(np.log(max(afp, 1.0)))),
+        "portal_vein_thrombosis": _stated(facts.portal_vein_thrombosis, lambda pvt: float(pvt != "none")),
+        "multinodular": _stated(facts.tumour_number, lambda n: float(n > 1)),
+        "ecog": _stated(facts.ecog, float),
+    }
+
+
+def treatment_load(protocol: Protocol) -> float:
+    """Return what a protocol burdens the patient with.
+
+    The sum over drugs of systemic and hepatic toxicity, about 0.6 for one usual drug, and over embolics of harm to
+    the surrounding liver, 0.15 for Lipiodol and more the more lastingly an agent occludes; each by its dose over the
+    usual dose. Weights: :mod:`mewm.dynamics.effects`.
+
+    Raises:
+        InputError: the protocol holds an agent without a known effect.
+    """
+    burden = protocol_toxicity(protocol)
+    return burden.systemic + burden.hepatic
+
+
+def liver_impairment(facts: ClinicalFacts) -> float | None:
+    """Return 0 for a healthy liver (Child-Pugh A5, ALBI about −2.9) and 1 more for two Child-Pugh points.
+
+    Child-Pugh is used where it is stated, a class alone at its middle; else the ALBI score of albumin and bilirubin
+    (Johnson et al., J Clin Oncol 2015 33:550, doi 10.1200/JCO.2014.57.9151), one unit of it for one of impairment.
+    ``None`` where neither is stated.
+    """
+    if facts.child_pugh:
+        points = facts.child_pugh[1:]
+        return (float(points) if points else _CLASS_POINTS[facts.child_pugh[0]]) / 2 - 2.5
+    if facts.albumin_g_dl is None or facts.bilirubin_mg_dl is None:
+        return None
+    albi = 0.66 * np.log10(facts.bilirubin_mg_dl * 17.1) - 0.085 * facts.albumin_g_dl * 10
+    return float(np.clip(albi + 2.9, 0.0, 3.0))
+
+
+def _stated(value: object, read: Callable[..., float]) -> float | None:
+    return None if value is None else read(value)

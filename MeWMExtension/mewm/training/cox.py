@@ -1,0 +1,228 @@
+"""Fit the plain survival model on a cohort and write it as a bundle."""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import json
+import math
+import os
+from collections.abc import Callable, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from itertools import repeat
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+import mewm
+from mewm.assistant.intensity import IntensityAssistant
+from mewm.cohort.dataset import Cohort, CohortRow, load_case, read_cohort
+from mewm.errors import InputError
+from mewm.survival.covariates import covariates
+from mewm.survival.cox import SCHEMA
+from mewm.training.card import model_card
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from lifelines import CoxPHFitter
+
+HORIZON_WEEKS = 520
+FEWEST_DEATHS = 10
+_FOLDS = 5
+_BOOTSTRAPS = 500
+_OUTCOME = ("os_weeks", "event")
+Progress = Callable[[int, int], None]
+
+
+def fit_cox(
+    cohort: Path,
+    out: Path,
+    progress: Progress | None = None,
+    penalizer: float = 0.02,
+    seed: int = 1,
+) -> dict[str, Any]:
+    """Fit Cox regression on the train split and write the bundle ``cox.json``, ``SHA256SUMS``, ``README.md``.
+
+    The tissue is what :class:`mewm.assistant.intensity.IntensityAssistant` reads from the post-treatment CT, as in
+    the application. Nothing is chosen on the test split; it is scored once for the report.
+
+    Args:
+        cohort: dataset folder (docs/cohort.md).
+        out: bundle folder.
+        progress: called with cases read and cases in all.
+        penalizer: small ridge penalty of lifelines' ``CoxPHFitter`` on standardised covariates.
+        seed: seed of folds and bootstrap.
+
+    Returns:
+        The figures of the fit by name, as written to the bundle.
+
+    Raises:
+        InputError: the cohort cannot be read or has too few deaths in its train split.
+    """
+    data = read_cohort(Path(cohort))
+    train_rows, test_rows = data.split("train"), data.split("test")
+    deaths = sum(row.event for row in train_rows)
+    if deaths < FEWEST_DEATHS:
+        raise InputError(
+            f"The train split of {cohort} has {deaths} deaths, fewer than {FEWEST_DEATHS}; simulate more cases."
+        )
+    total = len(train_rows) + len(test_rows)
+    report = progress or (lambda done, total: None)
+    train = read_table(data, train_rows, lambda done: report(done, total))
+    test = read_table(data, test_rows, lambda done: report(len(train_rows) + done, total))
+    names = [c for c in train.columns if c not in _OUTCOME and train[c].std(skipna=True) > 1e-9]
+    medians = train[names].median()
+    filled = train.fillna(medians)[[*names, *_OUTCOME]]
+    model = _fit(filled, penalizer)
+    figures: dict[str, Any] = {
+        "train_cases": len(train_rows),
+        "train_deaths": deaths,
+        "test_cases": len(test_rows),
+        "c_index_cross_validated": _cross_validated(train, names, penalizer, seed),
+        "c_index_oracle_train": _oracle(data, train_rows, seed),
+    }
+    if sum(row.event for row in test_rows) >= FEWEST_DEATHS:
+        risk = model.predict_log_partial_hazard(test.fillna(medians)[names]).to_numpy()
+        figures["c_index_test"] = _concordance(test.os_weeks, risk, test.event, seed)
+        figures["c_index_oracle_test"] = _oracle(data, test_rows, seed)
+    bundle = {
+        "schema": SCHEMA,
+        "notice": "Demonstration weights trained on simulated cases; not for clinical use.",
+        "covariates": {
+            name: {
+                "coefficient": float(model.params_[name]),
+                "standard_error": float(model.standard_errors_[name]),
+                "mean": float(filled[name].mean()),
+                "median": float(medians[name]),
+                "not_stated": int(train[name].isna().sum()),
+            }
+            for name in names
+        },
+        "baseline_survival_weekly": _weekly(model),
+        "figures": figures,
+        "provenance": _provenance(data, penalizer, seed),
+    }
+    _write(Path(out), bundle)
+    return figures
+
+
+def read_table(data: Cohort, rows: Sequence[CohortRow], report: Callable[[int], None]) -> pd.DataFrame:
+    """Read covariates and outcome of every row with all cores.
+
+    Args:
+        data: the cohort.
+        rows: which of its cases.
+        report: called with the number of cases read.
+
+    Returns:
+        One line a case in the order of ``rows``: the covariates (NaN where not stated), ``os_weeks``, ``event``.
+
+    Raises:
+        InputError: an image is missing or damaged.
+    """
+    import pandas as pd
+
+    lines = []
+    with ProcessPoolExecutor(min(os.cpu_count() or 1, max(len(rows), 1))) as pool:
+        for done, line in enumerate(pool.map(_read_line, repeat(data.folder), rows), 1):
+            lines.append(line)
+            report(done)
+    return pd.DataFrame(lines, dtype=float)
+
+
+def _read_line(folder: Path, row: CohortRow) -> dict[str, float | None]:
+    case = load_case(folder, row)
+    tissue = IntensityAssistant().segment(case.roi, case.post_ct)
+    values = covariates(case.roi, tissue, row.protocol)
+    return {**values, "os_weeks": row.os_weeks, "event": float(row.event)}
+
+
+def _fit(frame: pd.DataFrame, penalizer: float) -> CoxPHFitter:
+    from lifelines import CoxPHFitter
+
+    return CoxPHFitter(penalizer=penalizer).fit(frame, "os_weeks", "event")
+
+
+def _cross_validated(train: pd.DataFrame, names: list[str], penalizer: float, seed: int) -> dict[str, float]:
+    """Concordance of predictions for cases that the model did not see, medians included."""
+    rng = np.random.default_rng(seed)
+    fold = rng.permutation(np.arange(len(train)) % _FOLDS)
+    risk = np.empty(len(train))
+    for k in range(_FOLDS):
+        seen, left = train[fold != k], train[fold == k]
+        medians = seen[names].median()
+        model = _fit(seen.fillna(medians)[[*names, *_OUTCOME]], penalizer)
+        risk[fold == k] = model.predict_log_partial_hazard(left.fillna(medians)[names])
+    return _concordance(train.os_weeks, risk, train.event, seed)
+
+
+def _oracle(data: Cohort, rows: Sequence[CohortRow], seed: int) -> dict[str, float] | None:
+    """Concordance of the true hazard: the ceiling, since survival is a matter of chance beyond it."""
+    path = data.folder / "truth.csv"
+    if not path.is_file():
+        return None
+    with path.open(newline="", encoding="utf-8") as stream:
+        hazard = {line["case_id"]: float(line["log_hazard"]) for line in csv.DictReader(stream)}
+    weeks = np.array([row.os_weeks for row in rows])
+    event = np.array([row.event for row in rows])
+    return _concordance(weeks, np.array([hazard[row.case_id] for row in rows]), event, seed)
+
+
+def _concordance(weeks: Any, risk: np.ndarray, event: Any, seed: int) -> dict[str, float]:
+    """Harrell's c-index with a 95 % bootstrap interval over cases."""
+    from lifelines.utils import concordance_index
+
+    weeks, event = np.asarray(weeks), np.asarray(event)
+    rng = np.random.default_rng(seed)
+    samples = []
+    for _ in range(_BOOTSTRAPS):
+        pick = rng.integers(0, len(risk), len(risk))
+        if event[pick].any() and np.ptp(weeks[pick]) > 0:
+            samples.append(concordance_index(weeks[pick], -risk[pick], event[pick]))
+    low, high = np.percentile(samples, [2.5, 97.5])
+    value = concordance_index(weeks, -risk, event)
+    return {"value": round(float(value), 3), "low": round(float(low), 3), "high": round(float(high), 3)}
+
+
+def _weekly(model: CoxPHFitter) -> list[float]:
+    """Breslow baseline survival of a case at the covariates' means, at 0, 1, … weeks."""
+    curve = model.baseline_survival_.iloc[:, 0]
+    last = min(HORIZON_WEEKS, math.ceil(float(curve.index.max())))
+    at = np.searchsorted(curve.index.to_numpy(), np.arange(last + 1), side="right")
+    return [round(float(v), 6) for v in np.concatenate([[1.0], curve.to_numpy()])[at]]
+
+
+def _provenance(data: Cohort, penalizer: float, seed: int) -> dict[str, Any]:
+    from importlib.metadata import version
+
+    table = hashlib.sha256((data.folder / "cases.csv").read_bytes()).hexdigest()
+    info = data.info
+    simulate = f"mewm cohort simulate --cases {len(data.rows)} --seed {info.get('seed')} cohort"
+    return {
+        "cohort": {
+            "kind": info.get("kind"),
+            "seed": info.get("seed"),
+            "cases": len(data.rows),
+            "mewm": info.get("mewm"),
+            "cases_csv_sha256": table,
+        },
+        "penalizer": penalizer,
+        "seed": seed,
+        "versions": {"mewm": mewm.__version__, **{p: version(p) for p in ("lifelines", "numpy", "pandas")}},
+        "command": [simulate, "mewm train cox --cohort cohort --out Resources/Models/survival_cox"]
+        if info.get("kind") == "simulated"
+        else ["mewm train cox --cohort COHORT --out OUT"],
+    }
+
+
+def _write(out: Path, bundle: dict[str, Any]) -> None:
+    content = (json.dumps(bundle, indent=1) + "\n").encode()
+    digest = hashlib.sha256(content).hexdigest()
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        (out / "cox.json").write_bytes(content)
+        (out / "SHA256SUMS").write_text(f"{digest}  cox.json\n", encoding="ascii")
+        (out / "README.md").write_text(model_card(bundle), encoding="utf-8")
+    except OSError as error:
+        raise InputError(f"The bundle cannot be written to {out} ({error.strerror or error}).") from error
