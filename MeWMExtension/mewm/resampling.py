@@ -7,6 +7,8 @@ import SimpleITK as sitk
 from scipy import ndimage
 
 IDENTITY = sitk.Transform(3, sitk.sitkIdentity)
+_FACE = 1e-6
+"""Share of a voxel by which a point on the very face of the scan is outside, on every side alike."""
 
 
 def sample_smoothly(image: sitk.Image, grid: sitk.Image, outside: float) -> np.ndarray:
@@ -46,7 +48,7 @@ def inside_scan(image: sitk.Image, grid: sitk.Image) -> np.ndarray:
     inside = np.ones(grid.GetSize()[::-1], bool)
     for row, n in zip(inverse, size, strict=True):
         index = row[0] * (x - origin[0]) + row[1] * (y - origin[1]) + row[2] * (z - origin[2])
-        inside &= (index >= -0.5) & (index <= n - 0.5)
+        inside &= (index > -0.5 + _FACE) & (index < n - 0.5 - _FACE)
     return inside
 
 

@@ -95,8 +95,9 @@ def cut_roi(case: Case) -> Roi:
     origin = (low + high) / 2 - spacing * (GRID - 1) / 2
     grid = _grid(spacing, origin)
 
-    ct = np.maximum(sample_smoothly(case.ct, grid, outside=AIR_HU), LOWEST_HU).astype(np.float32)
     inside = inside_scan(case.ct, grid)
+    ct = np.maximum(sample_smoothly(case.ct, grid, outside=AIR_HU), LOWEST_HU).astype(np.float32)
+    ct[~inside] = AIR_HU
     lesion = _lesion_on_grid(case.lesion, grid)
     if case.liver is None:
         liver = estimate_liver(ct, lesion, inside, spacing)

@@ -96,8 +96,13 @@ def _mm(values: np.ndarray) -> str:
 
 def strip_metadata(image: sitk.Image) -> None:
     """Remove everything but geometry codes from an image's dictionary; images it was copied from keep theirs."""
-    unwanted = [key for key in image.GetMetaDataKeys() if not _KEPT_METADATA.fullmatch(key)]
-    if unwanted:
-        image.MakeUnique()  # erasing alone reaches through SimpleITK's copy on write
-    for key in unwanted:
+    keys = image.GetMetaDataKeys()
+    kept = {key: image.GetMetaData(key) for key in keys if _KEPT_METADATA.fullmatch(key)}
+    if len(kept) == len(keys):
+        return
+    # Erasing reaches through SimpleITK's copy on write, and a copy made unique has lost its dictionary.
+    image.MakeUnique()
+    for key in image.GetMetaDataKeys():
         image.EraseMetaData(key)
+    for key, value in kept.items():
+        image.SetMetaData(key, value)

@@ -115,15 +115,18 @@ def test_anatomy_keeps_its_side(phantoms, grid, axis, sign):
 @given(grid=grids(), mask_grid=grids(extent=(40.0, 60.0), finest=0.8), offset=offsets)
 def test_mask_on_another_grid(phantoms, grid, mask_grid, offset):
     at = np.array(grid["centre"]) + offset
-    ct, _, liver = phantoms.make_phantom(**grid, lesion_centre=at, lesion_radius=10.0)
+    ct, _, liver = phantoms.make_phantom(**grid, lesion_centre=at, lesion_radius=13.0)
     own = phantoms.grid_image(**{**mask_grid, "centre": at})
-    case = make_case(ct, phantoms.sphere(own, at, 10.0), liver_image=liver)
-    assert any("another grid" in warning for warning in case.warnings)
+    drawn = phantoms.sphere(own, at, 13.0)
+    case = make_case(ct, drawn, liver_image=liver)
+    assert any("another grid" in warning for warning in case.warnings) or own.GetSize() == ct.GetSize()
     assert case.lesion.GetSize() == ct.GetSize() and case.lesion.GetOrigin() == ct.GetOrigin()
     roi = cut_roi(case)
     found = np.array(roi.origin) + roi.spacing * np.argwhere(roi.lesion).mean(axis=0)[::-1]
-    assert np.abs(found - at).max() < 0.3 * max(*grid["spacing"], *mask_grid["spacing"])
-    assert roi.lesion.sum() == pytest.approx(4 / 3 * np.pi * 1000, rel=0.2)
+    # Nearest neighbour moves a mask by up to half a voxel.
+    assert np.abs(found - at).max() < 0.6 * max(*grid["spacing"], *mask_grid["spacing"])
+    volume = sitk.GetArrayFromImage(drawn).sum() * np.prod(mask_grid["spacing"])
+    assert roi.lesion.sum() * roi.spacing**3 == pytest.approx(volume, rel=0.25)
 
 
 @few
@@ -250,7 +253,7 @@ def test_a_lesion_at_the_edge_of_the_scan(phantoms):
     case = make_case(ct, lesion)
     roi = cut_roi(case)
     z = roi.origin[2] + roi.spacing * np.arange(GRID)
-    np.testing.assert_array_equal(roi.inside[:, GRID // 2, GRID // 2], z <= 40.0)
+    np.testing.assert_array_equal(roi.inside[:, GRID // 2, GRID // 2], z < 40.0)
     assert (roi.ct[~roi.inside] == -1000).all()
     assert not roi.liver[~roi.inside & ~roi.lesion].any()
     after = sitk.GetArrayFromImage(paste_ct(case, roi, roi.ct + 100))
