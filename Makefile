@@ -38,6 +38,7 @@ lint: setup
 
 bench: setup
 	$(BIN)/python Testing/benchmarks/bench_import.py
+	$(BIN)/python Testing/benchmarks/bench_geometry.py
 	$(BIN)/python Testing/benchmarks/bench_sample_case.py
 	$(BIN)/python Testing/benchmarks/bench_explore.py
 

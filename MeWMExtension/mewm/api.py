@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from mewm.actions import rules
 from mewm.actions.formulary import Formulary
+from mewm.actions.plausible import require_plausible
 from mewm.actions.protocol import Protocol
 from mewm.actions.text import parse_protocol, render_protocol
 from mewm.assistant.intensity import IntensityAssistant
@@ -225,7 +226,7 @@ def explore(
     settings = settings or Settings()
     models = models or Models()
     formulary = formulary or Formulary.everything()
-    own = [_protocol(text) for text in own_protocols]
+    own, told = _own_protocols(own_protocols)
     timings: dict[str, float] = {}
     with _timed(timings, "cut_roi_s"):
         roi = cut_roi(case)
@@ -237,7 +238,6 @@ def explore(
     ranking = {scored.protocol.key: scored for scored in found.ranking}
     for protocol in own:
         findings = rules.check(protocol, case.facts, formulary)
-        _refuse_unknown(protocol)
         ranking[protocol.key] = evaluate_protocol(evaluator, protocol, findings)
     return Exploration(
         case,
@@ -248,7 +248,7 @@ def explore(
         tuple(sorted(ranking.values(), key=lambda scored: scored.risk)),
         frozenset(protocol.key for protocol in own),
         found,
-        _warnings(case, roi, found.proposal.findings),
+        _warnings(case, roi, found.proposal.findings, told),
         timings,
         "explore",
     )
@@ -285,8 +285,7 @@ def simulate(
     """
     settings = Settings(replicas=replicas, seed=seed)
     models = models or Models()
-    wanted = _protocol(protocol)
-    _refuse_unknown(wanted)
+    (wanted,), told = _own_protocols([protocol])
     findings = rules.check(wanted, case.facts, formulary or Formulary.everything())
     broken = [finding.message for finding in findings if finding.severity == "excluded"]
     if broken and not override_rules:
@@ -297,7 +296,7 @@ def simulate(
     evaluator = _evaluator(roi, models, settings, on_event, cancel)
     with _timed(timings, "simulate_s"):
         scored = evaluate_protocol(evaluator, wanted, findings)
-    contraindications = rules.contraindications(case.facts)
+    contraindications = rules.contraindications(case.facts, scored.measurements.baseline_mm)
     return Exploration(
         case,
         roi,
@@ -307,7 +306,7 @@ def simulate(
         (scored,),
         frozenset([wanted.key]),
         None,
-        _warnings(case, roi, (*findings, *contraindications)),
+        _warnings(case, roi, (*findings, *contraindications), told),
         timings,
         "simulate",
     )
@@ -362,17 +361,23 @@ def _evaluator(
     )
 
 
-def _protocol(given: str | Protocol) -> Protocol:
-    return given if isinstance(given, Protocol) else parse_protocol(given).protocol
-
-
-def _refuse_unknown(protocol: Protocol) -> None:
-    unknown = [action.agent for action in protocol.actions if action.kind == "unknown"]
-    if unknown:
-        raise InputError(
-            f"{', '.join(unknown)} is not in the action base, so it cannot be simulated; use the generic name of "
-            f"the agent."
-        )
+def _own_protocols(given: Sequence[str | Protocol]) -> tuple[list[Protocol], list[str]]:
+    """Read the user's protocols; return them with what the reader of their text left open."""
+    protocols, told = [], []
+    for protocol in given:
+        if isinstance(protocol, str):
+            parsed = parse_protocol(protocol)
+            told += parsed.notes
+            protocol = parsed.protocol
+        unknown = [action.agent for action in protocol.actions if action.kind == "unknown"]
+        if unknown:
+            raise InputError(
+                f"The action base does not know {', '.join(unknown)}, so it cannot be simulated; "
+                "use the generic name of the agent."
+            )
+        require_plausible(protocol)
+        protocols.append(protocol)
+    return protocols, told
 
 
 def _nothing_admissible(found: SearchResult) -> str:
@@ -381,8 +386,8 @@ def _nothing_admissible(found: SearchResult) -> str:
     return f"No protocol is admissible for this case. {told}"
 
 
-def _warnings(case: Case, roi: Roi, findings: Sequence[Finding]) -> tuple[str, ...]:
-    told = list(case.warnings)
+def _warnings(case: Case, roi: Roi, findings: Sequence[Finding], notes: Sequence[str]) -> tuple[str, ...]:
+    told = [*case.warnings, *notes]
     if not roi.liver_given:
         told.append("No liver mask was given; the liver is estimated around the lesion.")
     told += [f"{f.message} ({f.source})" for f in findings if f.severity == "warning"]

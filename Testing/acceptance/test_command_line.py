@@ -142,7 +142,7 @@ MISTAKES = {
     "missing ct": (["explore", "--ct", "nowhere.nrrd", "--lesion", "{lesion}"], "nowhere.nrrd"),
     "sample and ct": (["explore", "--sample", "--ct", "{ct}"], "--sample"),
     "unknown agent in the formulary": (["explore", "{case}", "--available", "Lipiodol, Lobaplatni"], "Lobaplatin"),
-    "no admissible protocol": (["explore", "{case}", "--available", "Lipiodol"], "No protocol"),
+    "no admissible protocol": (["explore", "{case}", "--available", "Lipiodol"], "no complete protocol"),
     "zero beams": (["explore", "{case}", "--beams", "0"], "beams"),
     "unknown drug": (["simulate", "{case}", "--protocol", "Adasone 30 mg; Lipiodol 10 ml"], "Adasone"),
     "empty protocol": (["simulate", "{case}", "--protocol", " "], "protocol"),

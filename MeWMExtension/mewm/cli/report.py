@@ -64,7 +64,7 @@ class Progress:
 
     def note(self, message: str) -> None:
         """Say what is being done."""
-        self._bar.set_description(message)
+        self._bar.set_description(message, refresh=False)
 
 
 @contextmanager
