@@ -1,0 +1,222 @@
+"""The fast search: the winner of Algorithm 1 from a tenth of its simulations.
+
+Algorithm 1 needs the risk of hundreds of protocols only to decide which beam takes what. The fast search keeps
+a belief about all risks (:mod:`mewm.explore.surrogate`), plays Algorithm 1 on joint draws from it, which costs
+no simulation, and simulates next what tells most about where the draws' winners differ. It stops when all
+draws agree on the winner (Bayesian algorithm execution: Neiswanger, Wang & Ermon, ICML 2021, arXiv
+2104.09460). Replicas share their random numbers, so that one replica of each contender compares them well;
+further replicas go only to protocols whose difference is still in doubt.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+
+import numpy as np
+
+from mewm.actions.formulary import Formulary
+from mewm.explore.draws import NOBODY, DrawTable, Played, play_draws
+from mewm.explore.evaluator import Evaluator
+from mewm.explore.finish import cost, ranking, search_space
+from mewm.explore.result import SearchResult
+from mewm.explore.space import ROOT, SearchSpace
+from mewm.explore.surrogate import RiskSurrogate
+from mewm.explore.walk import Move, describe, simulations_needed, walk, winner
+from mewm.roles import PolicyModel
+
+# Share of Algorithm 1's simulations that may be spent: a tenth, less what the expected path may misjudge its cost.
+BUDGET = 0.09
+# Small searches may spend this many even so; most of them end up fully simulated.
+SMALL_BUDGET = 30
+DRAWS = 128
+AGREEMENT = 0.97
+# The draws must agree first as the fitted belief has them, then, while the budget lasts, ever more cautiously.
+CAUTIONS = (1.0, 1.5, 2.0, 3.0)
+# Complete protocols that get all replicas where the budget allows, the winner among them.
+CONTENDERS = 5
+
+
+def explore_fast(evaluator: Evaluator, policy: PolicyModel, formulary: Formulary, goal: str = "") -> SearchResult:
+    """Find the winner of :func:`mewm.explore.algorithm1.explore_algorithm1` with few simulations.
+
+    The winner always has all T replicas, the next best complete protocols as far as a tenth of Algorithm 1's
+    simulations allows. That the winner is the same is probable, not certain: it rests on the belief.
+
+    Args:
+        evaluator: the case, the roles, the settings, the callback and the cancel token.
+        policy: proposes the actions.
+        formulary: agents that can be given.
+        goal: the user's goal in words, for the policy.
+
+    Raises:
+        Cancelled: the user cancelled.
+    """
+    space = search_space(evaluator, policy, formulary, goal)
+    run_before = evaluator.simulations_run
+    search = _Search(evaluator, space)
+    best = search.find_winner()
+    agreement = None if best is None else search.agreement(best)
+    moves = walk(space, search.risk)
+    protocol = None if best is None else space.protocols[best]
+    return SearchResult(
+        method="fast",
+        winner=None if protocol is None else evaluator.scored(protocol),
+        ranking=ranking(evaluator, formulary, protocol),
+        steps=describe(space, search.risk, search.replicas, moves),
+        proposal=space.proposal,
+        cost=cost(evaluator, space, run_before, simulations_needed(space, moves)),
+        settings=evaluator.settings,
+        agreement=agreement,
+    )
+
+
+class _Search:
+    def __init__(self, evaluator: Evaluator, space: SearchSpace) -> None:
+        self._evaluator = evaluator
+        self._space = space
+        self._seen: dict[int, int] = {}
+        self._run_before = evaluator.simulations_run
+        self._announced: tuple[str, int] | None = None
+        self._belief = RiskSurrogate(
+            space.proposal,
+            space.protocols.__getitem__,
+            replicas=evaluator.replicas,
+            draws=DRAWS,
+            rng=np.random.default_rng(evaluator.settings.seed),
+        )
+
+    def replicas(self, node: int) -> int:
+        return self._evaluator.replicas_of(self._space.protocols[node])
+
+    def risk(self, node: int) -> float:
+        """Return the mean risk where all replicas are known, else the expectation."""
+        risks = self._evaluator.risks(self._space.protocols[node])
+        return float(np.mean(risks)) if len(risks) == self._evaluator.replicas else self._belief.mean(node)
+
+    def find_winner(self) -> int | None:
+        """Simulate until the draws agree on the winner or the budget is spent; return the winner."""
+        first = [node for node in self._space.options(0, ROOT) if node != ROOT]
+        if not first:
+            return None
+        self._stage("Simulating each drug once", len(first))
+        for node in first:
+            self._simulate(node, 1)
+        cautions = list(CAUTIONS)
+        while True:
+            self._belief.update(cautions[0])
+            moves = walk(self._space, self.risk)
+            favourite = winner(self._space, self.risk, moves)
+            if favourite is None:
+                return None
+            spare = self._spare(moves, favourite)
+            self._stage("Racing the contenders", sum(self._seen.values()) + max(spare, 0))
+            disputed = None if spare <= 0 else self._most_disputed(moves, favourite)
+            if disputed is not None:
+                self._simulate(disputed, self.replicas(disputed) + 1)
+            elif spare > 0 and len(cautions) > 1:
+                cautions.pop(0)
+            elif not (self._simulate(favourite, self._evaluator.replicas) or self._confirm_contender(moves, favourite)):
+                return favourite
+
+    def agreement(self, favourite: int) -> float:
+        """Return the share of the belief's draws, without extra caution, in which Algorithm 1 ends so."""
+        self._belief.update()
+        played = play_draws(self._space, DrawTable(self._draw, DRAWS), DRAWS)
+        return float((played.winners == favourite).mean())
+
+    def _stage(self, message: str, expected: int) -> None:
+        if (message, expected) != self._announced:
+            self._announced = (message, expected)
+            self._evaluator.stage(message, self._run_before + expected)
+
+    def _spare(self, moves: list[Move], favourite: int) -> int:
+        """Return how many simulations the budget leaves beside the favourite's missing replicas."""
+        budget = max(int(BUDGET * simulations_needed(self._space, moves)), SMALL_BUDGET)
+        missing = self._evaluator.replicas - self.replicas(favourite)
+        return budget - sum(self._seen.values()) - missing
+
+    def _draw(self, nodes: Sequence[int]) -> np.ndarray:
+        risks = self._belief.draws(nodes)
+        for row, node in enumerate(nodes):
+            if self.replicas(node) == self._evaluator.replicas:
+                risks[row] = self.risk(node)
+        return risks
+
+    def _most_disputed(self, moves: list[Move], favourite: int) -> int | None:
+        """Return the node that would settle most of the draws whose winner is not the favourite.
+
+        ``None`` where the draws agree or all disputed nodes are fully known.
+        """
+        table = DrawTable(self._draw, DRAWS)
+        played = play_draws(self._space, table, DRAWS)
+        if (played.winners == favourite).mean() >= AGREEMENT:
+            return None
+        votes: Counter[int] = Counter()
+        for draw in np.flatnonzero(played.winners != favourite):
+            nodes = self._dispute(table, played, int(draw), moves, favourite)
+            open_nodes = [n for n in nodes if self.replicas(n) < self._evaluator.replicas]
+            if open_nodes:
+                votes[min(open_nodes, key=lambda n: (self.replicas(n), -self._variance(table, n), n))] += 1
+        return max(votes, key=lambda node: (votes[node], -node), default=None)
+
+    def _variance(self, table: DrawTable, node: int) -> float:
+        return float(table.risks[table.rows([node])[0]].var())
+
+    def _dispute(
+        self, table: DrawTable, played: Played, draw: int, moves: list[Move], favourite: int
+    ) -> tuple[int, int]:
+        """Return the two nodes at which a draw first parts from the expected walk on the way to a winner."""
+
+        def drawn(node: int) -> float:
+            return float(table.risks[table.rows([node])[0], draw])
+
+        rival = int(played.winners[draw])
+        expected_taken = [move.taken for move in moves]
+        expected_after = [move.after for move in moves]
+        drawn_taken = [tuple(taken[draw].tolist()) for taken in played.taken]
+        drawn_after = [tuple(after[draw].tolist()) for after in played.after]
+        to_favourite = self._path(expected_after, favourite)
+        to_rival = self._path(drawn_after, rival)
+        for step in range(len(moves)):
+            if to_rival[step] not in expected_after[step]:
+                return to_rival[step], self._preferred(to_rival, step, expected_taken[step], self.risk)
+            if to_favourite[step] not in drawn_after[step]:
+                return to_favourite[step], self._preferred(to_favourite, step, drawn_taken[step], drawn)
+        return rival, favourite
+
+    def _path(self, after: list[tuple[int, ...]], end: int) -> list[int]:
+        """Return nodes that were held after each step and lead to ``end``."""
+        path = [end]
+        for step in range(len(after) - 1, 0, -1):
+            held = (node for node in after[step - 1] if node != NOBODY)
+            path.append(next(node for node in held if path[-1] in self._space.options(step, node)))
+        return path[::-1]
+
+    def _preferred(self, path: list[int], step: int, taken: tuple[int, ...], risk: Callable[[int], float]) -> int:
+        """Return the node that kept ``path[step]`` out of the beams: taken instead of it, or not replaced."""
+        others = set(taken) - {path[step], NOBODY}
+        if path[step] not in taken:
+            others &= set(self._space.options(step, path[step - 1] if step else ROOT))
+        return max(others, key=risk)
+
+    def _simulate(self, node: int, replicas: int) -> bool:
+        """Run a node up to a number of replicas and learn from it; return whether anything was new."""
+        protocol = self._space.protocols[node]
+        self._evaluator.run(protocol, replicas)
+        risks = self._evaluator.risks(protocol)
+        known = self._seen.get(node, 0)
+        for replica in range(known, len(risks)):
+            self._belief.learn(node, replica, risks[replica])
+        self._seen[node] = len(risks)
+        return len(risks) > known
+
+    def _confirm_contender(self, moves: list[Move], favourite: int) -> bool:
+        """Give the next of the best complete protocols its missing replicas; return whether the budget let it."""
+        simulated = (node for node in self._seen if self._space.is_complete(node) and node != favourite)
+        contenders = sorted(simulated, key=self.risk)[: CONTENDERS - 1]
+        missing = [node for node in contenders if self.replicas(node) < self._evaluator.replicas]
+        if not missing or self._spare(moves, missing[0]) < 0:
+            return False
+        self._simulate(missing[0], self._evaluator.replicas)
+        return True

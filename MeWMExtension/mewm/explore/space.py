@@ -1,0 +1,98 @@
+"""The admissible protocols of a case as numbered nodes, found while a search walks over them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from mewm.actions import rules
+from mewm.actions.formulary import Formulary
+from mewm.actions.protocol import Action, Protocol
+from mewm.clinical import ClinicalFacts
+from mewm.explore.settings import ExploreSettings
+from mewm.roles import Finding, Proposal
+
+ROOT = 0
+
+
+class SearchSpace:
+    """Protocols reachable from the empty one within the horizons; equal treatments are one node.
+
+    Attributes:
+        proposal: the policy's actions.
+        protocols: protocol of each node found so far, in the order first found; node 0 is empty.
+    """
+
+    def __init__(
+        self, proposal: Proposal, facts: ClinicalFacts, formulary: Formulary, settings: ExploreSettings
+    ) -> None:
+        self.proposal = proposal
+        self.settings = settings
+        self.protocols: list[Protocol] = []
+        self._facts = facts
+        self._formulary = formulary
+        self._nodes: dict[tuple[Action, ...], int] = {}
+        self._complete: list[bool] = []
+        self._order: list[tuple] = []
+        self._options: dict[tuple[int, int], tuple[tuple[int, ...], tuple[Finding, ...]]] = {}
+        self.node(Protocol())
+
+    def node(self, protocol: Protocol) -> int:
+        """Return the number of a protocol, adding it if it is new."""
+        key = protocol.key
+        if key not in self._nodes:
+            self._nodes[key] = len(self.protocols)
+            self.protocols.append(protocol)
+            self._complete.append(rules.is_complete(protocol))
+            self._order.append(tuple((a.kind, a.agent, a.dose or 0.0, a.size_um or (0.0, 0.0)) for a in key))
+        return self._nodes[key]
+
+    def is_complete(self, node: int) -> bool:
+        """Return whether the protocol can be given as it is."""
+        return self._complete[node]
+
+    def order(self, node: int) -> tuple:
+        """Return a sort key that settles ties of risk the same way in every search."""
+        return self._order[node]
+
+    def in_drug_phase(self, step: int) -> bool:
+        """Return whether the step (0 is the first) adds drugs; later steps add embolics."""
+        return step < self.settings.drug_horizon
+
+    def options(self, step: int, node: int) -> tuple[int, ...]:
+        """Return what a beam may hold after ``step``: each admissible extension, then "no further agent".
+
+        Staying is an option once the protocol has a drug (drug phase) or is complete (embolic phase).
+        """
+        return self._expand(step, node)[0]
+
+    def cut(self, step: int, node: int) -> tuple[Finding, ...]:
+        """Return the findings of the rules that removed extensions at this step."""
+        return self._expand(step, node)[1]
+
+    def _expand(self, step: int, node: int) -> tuple[tuple[int, ...], tuple[Finding, ...]]:
+        if (step, node) not in self._options:
+            protocol = self.protocols[node]
+            if self.in_drug_phase(step):
+                # This step itself counts, and after the drugs all embolic steps are still to come.
+                actions, steps_left = self.proposal.drugs, 1 + self.settings.embolic_horizon
+                may_stay = bool(protocol.drugs)
+            else:
+                actions, steps_left = self.proposal.embolics, self.settings.steps - step
+                may_stay = self.is_complete(node)
+            allowed, findings = rules.extensions(protocol, actions, self._facts, self._formulary, steps_left)
+            nodes = [self.node(protocol.with_action(action)) for action in allowed]
+            self._options[step, node] = (*nodes, *([node] if may_stay else [])), findings
+        return self._options[step, node]
+
+    def complete_protocols(self, at_most: int) -> list[int] | None:
+        """Return every complete node reachable within the horizons, or ``None`` above ``at_most`` nodes."""
+        level = [ROOT]
+        for step in range(self.settings.steps):
+            level = list(dict.fromkeys(self._reachable(step, level)))
+            if len(level) > at_most:
+                return None
+        return [node for node in level if self.is_complete(node)]
+
+    def _reachable(self, step: int, level: list[int]) -> Iterator[int]:
+        for node in level:
+            yield from self.options(step, node)

@@ -1,0 +1,248 @@
+"""A belief about the risk of every protocol, learned from the few that were simulated.
+
+The risk of replica ``t`` of a protocol is modelled as a sum: a level, one effect per agent, one per pair of agents,
+one for each number of drugs, of embolics and of pairs, and a rest of the protocol's own; and, once more for each
+replica's random numbers, a level, one effect per agent, one per pair, and a rest. All effects are independent
+Gaussians, so the risks are jointly Gaussian (Rasmussen & Williams, Gaussian Processes for Machine Learning, MIT Press
+2006, chapter 2). How far the effects of a kind spread is fitted to the simulations. Bliss independence makes log
+viable volume additive over agents and toxicity adds up, hence this form.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from itertools import combinations
+
+import numpy as np
+
+from mewm.actions.protocol import Protocol
+from mewm.roles import Proposal
+
+# Spread of each kind of effect, relative to the spread of the simulated risks, before they say more.
+_FITTED = {
+    "drug": 0.7,
+    "embolic": 0.7,
+    "drug-drug": 0.1,
+    "drug-embolic": 0.2,
+    "embolic-embolic": 0.3,
+    "rest": 0.07,
+    "replica drug": 0.05,
+    "replica embolic": 0.3,
+    "replica pair": 0.1,
+    "replica rest": 0.03,
+}
+# A case has one of each of these, from which no spread can be learned.
+_FIXED = {
+    "level": 3.0,
+    "bead": 1.0,
+    "drugs": 0.7,
+    "embolics": 0.7,
+    "drug-drugs": 0.2,
+    "drug-embolics": 0.3,
+    "embolic-embolics": 0.3,
+    "replica": 0.3,
+    "none": 0.0,
+}
+_PRIOR_LOG_SD = 1.0
+# The effects that decide what need not be simulated; a belief too sure of them would skip too much.
+_CAUTIOUS = tuple(kind for kind in _FITTED if kind not in ("drug", "embolic"))
+# Keeps the matrix of nearly equal observations positive definite, far below differences that matter.
+_JITTER = 1e-8
+_STEP, _SWEEPS = 2.0**0.5, 2
+
+
+class RiskSurrogate:
+    """Joint Gaussian belief about the mean risk over T replicas of each node of a search space."""
+
+    def __init__(
+        self,
+        proposal: Proposal,
+        protocol: Callable[[int], Protocol],
+        *,
+        replicas: int,
+        draws: int,
+        rng: np.random.Generator,
+    ) -> None:
+        """Begin without observations.
+
+        Args:
+            proposal: the agents that occur.
+            protocol: protocol of a node.
+            replicas: T.
+            draws: number of joint draws from the belief.
+            rng: source of the draws; the same draws are conditioned on more and more observations.
+        """
+        self._effects = _Effects(proposal)
+        self._protocol = protocol
+        self._replicas = replicas
+        self._rng = rng
+        # Index 0 is the part common to all replicas, t + 1 that of replica t.
+        self._normal = rng.standard_normal((1 + replicas, len(self._effects.common), draws))
+        self._rest: dict[int, np.ndarray] = {}
+        self._row: dict[int, np.ndarray] = {}
+        self._spread = dict(_FITTED)
+        self._nodes: list[int] = []
+        self._times: list[int] = []
+        self._risks: list[float] = []
+        self._mean: dict[int, float] = {}
+
+    def learn(self, node: int, replica: int, risk: float) -> None:
+        """Add the risk of one replica of a node; call :meth:`update` before the next question."""
+        self._nodes.append(node)
+        self._times.append(replica)
+        self._risks.append(risk)
+
+    def update(self, caution: float = 1.0) -> None:
+        """Fit the spreads to the observations and condition the draws on them.
+
+        Args:
+            caution: factor on the fitted spreads of interactions, rests and replica effects.
+        """
+        risks, times = np.array(self._risks), np.array(self._times)
+        self._centre = float(risks.mean())
+        self._scale = float(risks.std()) or 1.0
+        values = (risks - self._centre) / self._scale
+        self._observed, self._observed_nodes = self._rows(self._nodes), np.array(self._nodes)
+        together = (times[:, None] == times[None, :]).astype(float)
+        same = (self._observed_nodes[:, None] == self._observed_nodes[None, :]).astype(float)
+        terms = self._effects.covariances(self._observed, together, same)
+        self._spread = fit_spreads(terms, values, self._spread)
+        used = {kind: s * (caution if kind in _CAUTIOUS else 1.0) for kind, s in self._spread.items()}
+        self._used = used | _FIXED
+        self._scales = tuple(
+            np.array([self._used[kind] for kind in kinds]) for kinds in (self._effects.common, self._effects.replica)
+        )
+        covariance = _total(terms, used) + _JITTER * np.eye(len(values))
+        prior = np.empty((len(values), self._normal.shape[2]))
+        for time in np.unique(times):
+            those = np.flatnonzero(times == time)
+            prior[those] = self._prior([self._nodes[i] for i in those], [int(time)])
+        solved = np.linalg.solve(covariance, np.column_stack([values, values[:, None] - prior]))
+        self._mean_weights, self._draw_weights = solved[:, 0], solved[:, 1:]
+        self._mean.clear()
+
+    def mean(self, node: int) -> float:
+        """Return the expected mean risk of a node over T replicas."""
+        if node not in self._mean:
+            expected = float((self._cross([node]) @ self._mean_weights)[0])
+            self._mean[node] = self._centre + self._scale * expected
+        return self._mean[node]
+
+    def draws(self, nodes: Sequence[int]) -> np.ndarray:
+        """Return the mean risk of nodes over T replicas in each joint draw, ``(nodes, draws)``."""
+        # Matheron's rule: draws from the prior, moved by what the observations say about them
+        # (Wilson et al., ICML 2020, arXiv 2002.09309).
+        drawn = self._prior(nodes, list(range(self._replicas))) + self._cross(nodes) @ self._draw_weights
+        return self._centre + self._scale * drawn
+
+    def _rows(self, nodes: Sequence[int]) -> np.ndarray:
+        for node in nodes:
+            if node not in self._row:
+                self._row[node] = self._effects.row(self._protocol(node))
+        return np.array([self._row[node] for node in nodes])
+
+    def _cross(self, nodes: Sequence[int]) -> np.ndarray:
+        """Return the covariance of the nodes' means with the observations, ``(nodes, observations)``."""
+        common, replica = self._scales
+        rows = self._rows(nodes)
+        same = np.array(nodes)[:, None] == self._observed_nodes[None, :]
+        between = (rows * (common**2 + replica**2 / self._replicas)) @ self._observed.T
+        return between + same * (self._used["rest"] ** 2 + self._used["replica rest"] ** 2 / self._replicas)
+
+    def _prior(self, nodes: Sequence[int], replicas: list[int]) -> np.ndarray:
+        """Return the nodes' mean risk over the given replicas before any observation, ``(nodes, draws)``."""
+        for node in nodes:
+            if node not in self._rest:
+                self._rest[node] = self._rng.standard_normal((1 + self._replicas, self._normal.shape[2]))
+        common, replica = self._scales
+        those = [t + 1 for t in replicas]
+        effects = common[:, None] * self._normal[0] + replica[:, None] * self._normal[those].mean(axis=0)
+        rest = np.array([self._rest[node] for node in nodes])
+        own = self._used["rest"] * rest[:, 0] + self._used["replica rest"] * rest[:, those].mean(axis=1)
+        return self._rows(nodes) @ effects + own
+
+
+class _Effects:
+    """The effects of a proposal: which a protocol has, and of which kind each is."""
+
+    def __init__(self, proposal: Proposal) -> None:
+        kinds = {action.agent: action.kind for action in (*proposal.drugs, *proposal.embolics)}
+        self._agents = list(kinds)
+        self._kinds = kinds
+        pairs = list(combinations(self._agents, 2))
+        self._pairs = {frozenset(pair): i for i, pair in enumerate(pairs)}
+        self.common = ["level", *kinds.values(), *(self._pair_kind(*pair) for pair in pairs)]
+        self.common += ["drugs", "embolics", "drug-drugs", "drug-embolics", "embolic-embolics"]
+        noise = ["replica drug" if kind == "drug" else "replica embolic" for kind in kinds.values()]
+        self.replica = ["replica", *noise, *("replica pair" for _ in pairs), *("none" for _ in range(5))]
+
+    def _pair_kind(self, one: str, two: str) -> str:
+        kind = "-".join(sorted((self._kinds[one], self._kinds[two])))
+        return "none" if "bead" in kind else kind
+
+    def row(self, protocol: Protocol) -> np.ndarray:
+        """Return how often a protocol has each effect."""
+        agents = protocol.agents
+        has = np.array([agent in agents for agent in self._agents], dtype=float)
+        pairs = np.zeros(len(self._pairs))
+        pairs[[self._pairs[frozenset(pair)] for pair in combinations(agents, 2)]] = 1.0
+        d = sum(self._kinds[agent] == "drug" for agent in agents)
+        e = sum(self._kinds[agent] == "embolic" for agent in agents)
+        return np.array([1.0, *has, *pairs, d, e, d * (d - 1) / 2, d * e, e * (e - 1) / 2])
+
+    def covariances(self, rows: np.ndarray, together: np.ndarray, same: np.ndarray) -> dict[str, np.ndarray]:
+        """Return the covariance of observations by fitted kind for spread 1, and that of all fixed kinds.
+
+        Args:
+            rows: effects of each observation, ``(n, effects)``.
+            together: 1 where two observations share their replica, else 0, ``(n, n)``.
+            same: 1 where they are of the same node, else 0.
+        """
+        terms = {"rest": same, "replica rest": same * together, "fixed": np.zeros_like(same)}
+        for kinds, mask in ((self.common, np.ones_like(same)), (self.replica, together)):
+            for kind in dict.fromkeys(kinds):
+                columns = rows[:, [name == kind for name in kinds]]
+                covariance = columns @ columns.T * mask
+                if kind in _FIXED:
+                    terms["fixed"] = terms["fixed"] + _FIXED[kind] ** 2 * covariance
+                else:
+                    terms[kind] = covariance
+        return terms
+
+
+def _total(terms: dict[str, np.ndarray], spread: dict[str, float]) -> np.ndarray:
+    total = terms["fixed"].copy()
+    for kind, covariance in terms.items():
+        if kind != "fixed":
+            total += spread[kind] ** 2 * covariance
+    return total
+
+
+def fit_spreads(terms: dict[str, np.ndarray], values: np.ndarray, start: dict[str, float]) -> dict[str, float]:
+    """Return a more probable spread of each kind of effect, by small steps, one kind at a time.
+
+    Args:
+        terms: covariance of each kind for spread 1, ``(n, n)``, and that of the fixed kinds.
+        values: standardised risks ``(n,)``.
+        start: spreads fitted to fewer observations.
+    """
+    spread = max((dict(start), dict(_FITTED)), key=lambda s: _log_posterior(terms, s, values))
+    best = _log_posterior(terms, spread, values)
+    for _ in range(_SWEEPS):
+        for kind in _FITTED:
+            for factor in (1 / _STEP, _STEP):
+                trial = {**spread, kind: spread[kind] * factor}
+                probability = _log_posterior(terms, trial, values)
+                if probability > best:
+                    spread, best = trial, probability
+                    break
+    return spread
+
+
+def _log_posterior(terms: dict[str, np.ndarray], spread: dict[str, float], values: np.ndarray) -> float:
+    covariance = _total(terms, spread) + _JITTER * np.eye(len(values))
+    lower = np.linalg.cholesky(covariance)
+    white = np.linalg.solve(lower, values)
+    likelihood = -0.5 * white @ white - np.log(np.diag(lower)).sum()
+    prior = sum((np.log(spread[kind] / _FITTED[kind]) / _PRIOR_LOG_SD) ** 2 for kind in _FITTED)
+    return float(likelihood - 0.5 * prior)
