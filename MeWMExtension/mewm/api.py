@@ -15,7 +15,7 @@ import sys
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from importlib import util
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -35,6 +35,7 @@ from mewm.explore.evaluator import Evaluator, evaluate_protocol
 from mewm.explore.events import CancelToken, OnEvent
 from mewm.explore.exhaustive import explore_exhaustive
 from mewm.explore.fast import explore_fast
+from mewm.explore.finish import confirmed_ranking
 from mewm.explore.result import ScoredProtocol, SearchResult
 from mewm.explore.settings import ExploreSettings as Settings
 from mewm.policy.guideline import GuidelinePolicy
@@ -146,12 +147,21 @@ class Exploration:
             for rank, scored in enumerate(self.ranking, start=1)
         ]
 
+    @property
+    def simulations(self) -> dict[str, int | None]:
+        """Return how many simulations ran in all, how many the search took and what its peers would need."""
+        counts: dict[str, int | None] = {"run": self.evaluator.simulations_run}
+        if self.search is not None:
+            cost = self.search.cost
+            counts |= {"search": cost.run, "algorithm1": cost.paper, "exhaustive": cost.exhaustive}
+        return counts
+
     def to_dict(self) -> dict[str, Any]:
         """Return plain JSON values: ranking, simulations, warnings, timings."""
         return {
             "kind": self.kind,
             "ranking": self.rows(),
-            "simulations": asdict(self.search.cost) if self.search else {"run": self.evaluator.simulations_run},
+            "simulations": self.simulations,
             "warnings": list(self.warnings),
             "models": self.models.names,
             "timings": self.timings,
@@ -199,6 +209,7 @@ def explore(
     models: Models | None = None,
     search: Search = "fast",
     own_protocols: Sequence[str | Protocol] = (),
+    confirm: int = 5,
     on_event: OnEvent | None = None,
     cancel: CancelToken | None = None,
 ) -> Exploration:
@@ -213,6 +224,7 @@ def explore(
         search: ``"fast"`` finds Algorithm 1's winner with fewer simulations, ``"algorithm1"`` is the paper's
             search, ``"exhaustive"`` scores everything.
         own_protocols: the user's protocols, ranked with the others even where rules advise against them.
+        confirm: rows at the top of the ranking that get all replicas after a fast search.
         on_event: receives news while the search runs.
         cancel: checked between simulations.
 
@@ -235,7 +247,9 @@ def explore(
         found = _SEARCHES[search](evaluator, models.policy, formulary, goal)
     if found.winner is None:
         raise InputError(_nothing_admissible(found))
-    ranking = {scored.protocol.key: scored for scored in found.ranking}
+    with _timed(timings, "confirm_s"):
+        ranked = confirmed_ranking(evaluator, formulary, found.winner.protocol, confirm)
+    ranking = {scored.protocol.key: scored for scored in ranked}
     for protocol in own:
         findings = rules.check(protocol, case.facts, formulary)
         ranking[protocol.key] = evaluate_protocol(evaluator, protocol, findings)

@@ -80,6 +80,7 @@ def run(args: argparse.Namespace) -> int:
             settings=settings,
             search=args.search,
             own_protocols=args.protocol,
+            confirm=args.keep,
             on_event=progress,
         )
         progress.note("writing the run folder")

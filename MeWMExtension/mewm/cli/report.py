@@ -87,9 +87,10 @@ def print_run(exploration: Exploration, folder: Path) -> None:
     for row in exploration.rows():
         print(_protocol_row(row))
     if exploration.search is not None:
-        cost = exploration.search.cost
-        print(f"\nSimulations: {cost.run} run; Algorithm 1 of the paper needs {cost.paper}", end="")
-        print(f", the exhaustive search {cost.exhaustive}." if cost.exhaustive is not None else ".")
+        counts = exploration.simulations
+        print(f"\nSimulations: the search ran {counts['search']}, all together {counts['run']}; ", end="")
+        print(f"Algorithm 1 of the paper needs {counts['algorithm1']}", end="")
+        print(f", the exhaustive search {counts['exhaustive']}." if counts["exhaustive"] else ".")
     print("Risk is a log hazard relative to the mean simulated case: lower is better. The survival model has")
     print("demonstration weights trained on simulated cases. Research use only; simulated volumes are synthetic.")
     print(f"\nRun folder: {folder}")

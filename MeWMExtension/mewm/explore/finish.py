@@ -35,6 +35,34 @@ def ranking(evaluator: Evaluator, formulary: Formulary, reference: Protocol | No
     return tuple(sorted(scored, key=lambda row: (row.risk, -row.replicas, repr(row.protocol.key))))
 
 
+def confirmed_ranking(
+    evaluator: Evaluator, formulary: Formulary, reference: Protocol, rows: int
+) -> tuple[ScoredProtocol, ...]:
+    """Return the ranking with all T replicas behind each of its first ``rows`` rows.
+
+    A search spends replicas where they decide the winner. What a reader compares at the top of a table must
+    rest on the same futures, so the top rows get what they lack, until the top no longer changes.
+
+    Args:
+        evaluator: what was scored so far.
+        formulary: agents that can be given.
+        reference: a protocol that has all T replicas, the search's winner.
+        rows: how many rows to confirm.
+
+    Raises:
+        Cancelled: the user cancelled.
+    """
+    while True:
+        ranked = ranking(evaluator, formulary, reference)
+        lacking = [row.protocol for row in ranked[:rows] if row.replicas < evaluator.replicas]
+        if not lacking:
+            return ranked
+        missing = sum(evaluator.replicas - evaluator.replicas_of(protocol) for protocol in lacking)
+        evaluator.stage("Confirming the best protocols", evaluator.simulations_run + missing)
+        for protocol in lacking:
+            evaluator.run(protocol)
+
+
 def _correction(evaluator: Evaluator, protocol: Protocol, reference: Protocol | None) -> float:
     replicas = evaluator.replicas_of(protocol)
     if reference is None or replicas == evaluator.replicas:
