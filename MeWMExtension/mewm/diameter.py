@@ -7,6 +7,8 @@ from scipy import ndimage
 from scipy.spatial import ConvexHull
 from scipy.spatial.distance import pdist
 
+from mewm.voxels import tight_box
+
 _IN_PLANE = np.zeros((3, 3, 3), bool)
 _IN_PLANE[1] = True
 
@@ -27,7 +29,7 @@ def longest_axial_diameter(mask: np.ndarray, spacing: float) -> float:
     """
     if not mask.any():
         return 0.0
-    parts, _ = ndimage.label(mask, _IN_PLANE)
+    parts, _ = ndimage.label(mask[tight_box(mask)], _IN_PLANE)
     boxes = ndimage.find_objects(parts)
     # The diagonal of its bounding box bounds a part's diameter: most parts need no closer look.
     bounds = np.array([np.hypot(b[1].stop - b[1].start, b[2].stop - b[2].start) for b in boxes])

@@ -55,9 +55,7 @@ def measure(roi: Roi, tissue: np.ndarray) -> Measurements:
     """
     voxel_ml = roi.spacing**3 / 1000
     counts = np.bincount(tissue.ravel(), minlength=5)
-    viable, necrosis, oil = (
-        float(counts[t]) * voxel_ml for t in (Tissue.VIABLE, Tissue.NECROSIS, Tissue.LIPIODOL)
-    )
+    viable, necrosis, oil = (float(counts[t]) * voxel_ml for t in (Tissue.VIABLE, Tissue.NECROSIS, Tissue.LIPIODOL))
     lesion = viable + necrosis + oil
     baseline = float(roi.lesion.sum()) * voxel_ml
     longest = longest_axial_diameter(tissue == Tissue.VIABLE, roi.spacing)

@@ -21,8 +21,8 @@ RESOLUTION_MM = 0.6
 NECROSIS_SPREAD_HU = 4.0
 NECROSIS_MOSAIC_HU = 3.0
 # Oil: contrast of grains and of clusters around the lesion's mean density.
-GRAIN_CONTRAST = 0.42
-CLUSTER_CONTRAST = 0.30
+GRAIN_CONTRAST = 0.50
+CLUSTER_CONTRAST = 0.16
 # Oil flecks outside the lesion: where, how rare (in standard deviations of the grain), how dense.
 FLECK_RANGE_MM = 6.0
 FLECK_RARITY = 3.1
@@ -66,9 +66,7 @@ def _necrosis(
     level = space.phenotype.necrosis_hu + NECROSIS_SPREAD_HU * fields.luck["necrosis"]
     level = min(level, space.phenotype.viable_threshold_hu - 8)
     drop = np.minimum(level + NECROSIS_MOSAIC_HU * fields.cluster - moved.take(space.smooth), 0)
-    dead = ndimage.gaussian_filter(
-        moved.take(response.necrosis).astype(np.float32), max(sigma, 0.3), truncate=3.0
-    )
+    dead = ndimage.gaussian_filter(moved.take(response.necrosis).astype(np.float32), max(sigma, 0.3), truncate=3.0)
     return drop * dead
 
 
@@ -78,14 +76,13 @@ def _oil(
     """Granular oil in the lesion and sparse flecks beside it."""
     if response.oil_density <= 0 or not response.oil.any():
         return np.zeros(space.ct.shape, np.float32)
+    oil = moved.take(response.oil)
     texture = np.exp(GRAIN_CONTRAST * fields.grain + CLUSTER_CONTRAST * fields.cluster - 0.12)
-    hu = moved.take(response.oil) * texture * response.oil_density
+    hu = oil * texture * response.oil_density
     outside = moved.take(space.distance)
     nearness = np.exp(-np.maximum(outside, 0) / FLECK_RANGE_MM) * response.spill
-    fleck = (
-        (outside > 0) & space.liver & (fields.grain + 0.5 * fields.cluster > FLECK_RARITY - 0.9 * nearness)
-    )
-    hu[fleck] = FLECK_HU * np.minimum(texture[fleck] * 0.5, 2.0)
+    fleck = (outside > 0) & space.liver & (fields.grain + 0.5 * fields.cluster > FLECK_RARITY - 0.9 * nearness)
+    hu[fleck] = FLECK_HU * np.minimum(texture[fleck] * 0.35, 2.0)
     return ndimage.gaussian_filter(hu, sigma, truncate=3.0)
 
 

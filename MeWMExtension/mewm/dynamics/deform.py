@@ -15,8 +15,10 @@ SCALE_STEP = 0.02
 FOLLOW_OUTSIDE_LIVER = 0.4
 # Distance from the lesion at which tissue no longer moves, mm; inside the ROI's feather.
 FADE_MM = 10.0
-# Steepest change of the displacement with distance; below 1 the map does not fold.
-STEEPEST = 0.7
+# Largest displacement as a share of that distance. Shrinkage would fold the tissue outside beyond 2/3;
+# growth cannot fold it, only squeeze it.
+LARGEST_SHRINKAGE = 0.5
+LARGEST_GROWTH = 0.9
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,7 +58,8 @@ def _deform(space: LesionSpace, scale: float) -> Deformation:
     pull = 1 / scale - 1
     radius = np.sqrt((offset**2).sum(0)) * space.spacing
     largest = abs(pull) * float(radius[space.lesion].max())
-    pull *= min(1.0, STEEPEST * FADE_MM / (1.5 * max(largest, 1e-6)))
+    limit = FADE_MM * (LARGEST_SHRINKAGE if scale < 1 else LARGEST_GROWTH)
+    pull *= min(1.0, limit / max(largest, 1e-6))
     outside = np.clip(space.distance / FADE_MM, 0, 1)
     weight = 1 - outside**2 * (3 - 2 * outside)
     liver = ndimage.gaussian_filter((space.liver | space.lesion).astype(np.float32), 3.0 / space.spacing)

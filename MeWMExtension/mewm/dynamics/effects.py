@@ -67,7 +67,7 @@ class EmbolicEffect:
 # Rankings with a source: idarubicin is the most cytotoxic of eleven drugs on HCC lines (Boulin et al.,
 # Anticancer Drugs 2011 22:741); lobaplatin responds better than epirubicin in TACE (source in the action base).
 DRUGS: dict[str, DrugEffect] = {
-    "lobaplatin": DrugEffect(1.10, 0.35, 0.25),
+    "lobaplatin": DrugEffect(1.14, 0.35, 0.25),
     "oxaliplatin": DrugEffect(1.06, 0.35, 0.30),
     "cisplatin": DrugEffect(1.02, 0.50, 0.25),
     "nedaplatin": DrugEffect(0.96, 0.35, 0.20),
@@ -79,21 +79,21 @@ DRUGS: dict[str, DrugEffect] = {
     "mitomycin": DrugEffect(0.84, 0.40, 0.30),
     "hydroxycamptothecin": DrugEffect(0.70, 0.25, 0.15),
     # Beads release slowly: more drug in the tumour, less in the blood (Lammer et al., CVIR 2010 33:41).
-    "doxorubicin_eluting_beads": DrugEffect(1.35, 0.20, 0.30),
+    "doxorubicin_eluting_beads": DrugEffect(1.05, 0.20, 0.30),
 }
 
 # Shunt closure: ethanol occluded severe arterioportal shunts in 70 % at first treatment, gelatin sponge clearly
 # less (WJG 2004 10:825); PVA before the oil improved the shunt grade in 8 of 10 (KJR 2007, 10.3348/kjr.2007.8.4.311).
 # Permanence: gelatin sponge is resorbed within weeks, PVA and NBCA stay, ethanol denatures the wall (standard texts).
 EMBOLICS: dict[str, EmbolicEffect] = {
-    "lipiodol": EmbolicEffect(0.25, 0.60, 0.80, 0.0, 0.0, 0.15),
+    "lipiodol": EmbolicEffect(0.40, 0.60, 0.80, 0.0, 0.0, 0.15),
     "gelatin_sponge": EmbolicEffect(0.70, 0.55, 0.35, 0.60, 0.30, 0.20, gas=0.12, particulate=True),
     "pva": EmbolicEffect(0.75, 0.90, 0.40, 0.65, 0.65, 0.30, particulate=True),
     "absolute_alcohol": EmbolicEffect(0.80, 0.95, 0.75, 0.50, 0.70, 0.60),
     "nbca": EmbolicEffect(0.85, 1.00, 0.50, 0.70, 0.70, 0.45),
     "kmg_microspheres": EmbolicEffect(0.75, 0.75, 0.55, 0.65, 0.40, 0.30, particulate=True),
     "embosphere": EmbolicEffect(0.80, 1.00, 0.55, 0.70, 0.30, 0.35, particulate=True),
-    "doxorubicin_eluting_beads": EmbolicEffect(0.80, 0.95, 0.60, 0.0, 0.30, 0.30, particulate=True),
+    "doxorubicin_eluting_beads": EmbolicEffect(0.70, 0.80, 0.60, 0.0, 0.30, 0.30, particulate=True),
 }
 
 

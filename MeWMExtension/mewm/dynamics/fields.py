@@ -14,11 +14,11 @@ from scipy import ndimage
 from mewm.dynamics.space import LesionSpace
 
 # Size of a feeding territory: share of the lesion's diameter, within limits in mm (assumption).
-TERRITORY_SHARE = 0.16
-TERRITORY_MM = (2.5, 8.0)
+TERRITORY_SHARE = 0.20
+TERRITORY_MM = (2.5, 10.0)
 # Clusters of sinusoids that fill together, and the grain of retained oil (granular at 1–3 mm), mm.
 CLUSTER_MM = 1.9
-GRAIN_MM = 0.75
+GRAIN_MM = 0.6
 _CACHED_SEEDS = 32
 
 
@@ -72,7 +72,7 @@ def _draw(space: LesionSpace, seed: int) -> RandomFields:
     return RandomFields(
         territory=territory,
         cluster=_gaussian_field(rng, shape, CLUSTER_MM / step),
-        grain=_gaussian_field(rng, shape, max(GRAIN_MM / step, 0.45)),
+        grain=_gaussian_field(rng, shape, max(GRAIN_MM / step, 0.4)),
         side=_side(space, direction),
         luck=luck,
         gas=gas,

@@ -14,6 +14,7 @@ from scipy import ndimage
 from mewm.clinical import ClinicalFacts
 from mewm.diameter import longest_axial_diameter
 from mewm.roi import Roi
+from mewm.voxels import tight_box
 
 # Unenhanced parenchyma and tumour, HU: common reference values of abdominal CT (assumption, not scan-specific).
 UNENHANCED_HU = 40.0
@@ -23,6 +24,8 @@ NECROSIS_HU = 32.0
 LEAST_CONTRAST_HU = 20.0
 # Smoothing that separates attenuation from noise, mm.
 SMOOTHING_MM = 2.0
+# Liver this far around the lesion gives its attenuation and noise, mm.
+SURROUNDINGS_MM = 12.0
 # Perfusion of the enhancing part against relative enhancement: floor and slope. The floor stands for the
 # unknown phase: a lesion that is dark in the portal phase may have been bright in the arterial one (assumption).
 PERFUSION_FLOOR = 0.55
@@ -73,9 +76,7 @@ class Phenotype:
         return PERFUSION_FLOOR + PERFUSION_SLOPE * min(max(self.relative_enhancement, 0.0), 1.5)
 
 
-def smooth_within(
-    ct: np.ndarray, mask: np.ndarray, spacing: float, sigma_mm: float = SMOOTHING_MM
-) -> np.ndarray:
+def smooth_within(ct: np.ndarray, mask: np.ndarray, spacing: float, sigma_mm: float = SMOOTHING_MM) -> np.ndarray:
     """Gaussian smoothing that uses only the voxels of ``mask``.
 
     Args:
@@ -87,19 +88,22 @@ def smooth_within(
     Returns:
         float32 HU; where no voxel of the mask is near, the mean over the mask.
     """
-    weight = mask.astype(np.float32)
     sigma = sigma_mm / spacing
+    box = tight_box(mask, pad=int(np.ceil(2.5 * sigma)))
+    weight = mask[box].astype(np.float32)
     # Clipping keeps a vessel clip, gas or a rib that the mask touches from smearing over the lesion.
-    values = np.clip(ct, -50, 300) * weight
+    values = np.clip(ct[box], -50, 300) * weight
+    mean = float(values.sum() / max(weight.sum(), 1.0))
     total = ndimage.gaussian_filter(values, sigma, truncate=2.5, mode="constant")
     norm = ndimage.gaussian_filter(weight, sigma, truncate=2.5, mode="constant")
-    mean = float(values.sum() / max(weight.sum(), 1.0))
-    return np.divide(total, norm, out=np.full(ct.shape, mean, np.float32), where=norm > 0.02)
+    smooth = np.full(ct.shape, mean, np.float32)
+    np.divide(total, norm, out=smooth[box], where=norm > 0.02)
+    return smooth
 
 
 def read_phenotype(roi: Roi) -> Phenotype:
     """Read the lesion's phenotype from the pre-treatment CT of ``roi``."""
-    box = _box(roi, 12.0)
+    box = tight_box(roi.lesion, pad=int(np.ceil(SURROUNDINGS_MM / roi.spacing)))
     ct, lesion = roi.ct[box], roi.lesion[box]
     smooth = smooth_within(ct, lesion, roi.spacing)
     liver_hu, noise = _liver(ct, lesion, (roi.liver & roi.inside)[box], roi.spacing)
@@ -151,17 +155,6 @@ def perfusion_map(smooth: np.ndarray, lesion: np.ndarray, phenotype: Phenotype) 
     share = (smooth - phenotype.necrosis_hu) / (phenotype.enhancing_hu - phenotype.necrosis_hu)
     perfusion = phenotype.perfusion_scale * np.clip(share, 0.0, 1.4)
     return np.where(lesion, np.clip(perfusion, 0.0, 1.5), 0.0).astype(np.float32)
-
-
-def _box(roi: Roi, margin_mm: float) -> tuple[slice, slice, slice]:
-    """Bounding box of the lesion with a margin, within the grid."""
-    pad = int(np.ceil(margin_mm / roi.spacing))
-    found = ndimage.find_objects(roi.lesion.astype(np.uint8))[0]
-    box = [
-        slice(max(s.start - pad, 0), min(s.stop + pad, n))
-        for s, n in zip(found, roi.lesion.shape, strict=True)
-    ]
-    return box[0], box[1], box[2]
 
 
 def _core(lesion: np.ndarray) -> np.ndarray:

@@ -3,7 +3,7 @@
 The chain, voxel by voxel in the lesion: oil reaches perfused territories as far as its amount allows and stays
 where embolics keep it from washing out; drugs act mostly where the oil carries them; occlusion starves what
 portal and collateral vessels do not feed. Drug kills and ischaemia combine as independent effects (Bliss): their
-log-kills add. Tissue with a log-kill above 1 no longer enhances.
+log-kills add. Tissue of which about seven eighths died no longer enhances.
 
 Sources of the calibration (Testing/engine checks them on phantoms): oil retained in 72 ± 23 % of the tumour (JVIR
 2013, 10.1016/j.jvir.2013.08.017); deposition follows arterial and not portal perfusion, r = 0.77 (JVIR 2010 21:1841);
@@ -24,37 +24,48 @@ from mewm.dynamics.effects import distal_reach, dose_factor, drug_class, drug_ef
 from mewm.dynamics.fields import RandomFields
 from mewm.dynamics.phenotype import Phenotype, shunt_grade
 from mewm.dynamics.space import LesionSpace
+from mewm.voxels import drop_islands
 
 # Customary dose of oil: 1 ml per cm of diameter, at most about 15 ml (CIRSE standards of practice).
 OIL_ML_PER_CM = 1.0
 # Log-odds that oil fills a voxel: base, and slopes per unit of each cause.
-OIL_BASE = 0.75
+OIL_BASE = 0.55
 OIL_DOSE = 1.1  # per natural logarithm of the dose over the customary dose
-OIL_PERFUSION = 3.0  # per unit of mean perfusion above PERFUSION_TYPICAL
+OIL_PERFUSION = 5.0  # per unit of mean perfusion above PERFUSION_TYPICAL
 OIL_LOCAL_PERFUSION = 2.5  # per unit of perfusion above the lesion's mean
 OIL_RETENTION = 2.2  # per unit of retention by embolics
 OIL_LARGE = 0.7  # per 50 mm of diameter above 50 mm
 OIL_IRREGULAR = 1.2  # per unit of irregularity
 OIL_SHUNT = 1.8  # per unit of open shunt
-OIL_LUCK = 0.8
+OIL_LUCK = 0.65
 PERFUSION_TYPICAL = 0.85
 # How unevenly territories fill, and how ragged the filled parts' edges are.
-TERRITORY_SPREAD = 1.4
+TERRITORY_SPREAD = 1.1
 CLUSTER_SPREAD = 0.45
-GRAIN_SPREAD = 0.25
+GRAIN_SPREAD = 0.35
+OIL_SIDE = 0.7  # less oil where portal and collateral vessels share the supply
+OIL_RIM = 1.0  # the outermost sinusoids wash out first: a ragged border
+OIL_RIM_MM = 1.0
 EDGE_SHARPNESS = 4.0
+# The drug spreads further than the oil that carried it: a softer edge.
+DRUG_SHARPNESS = 1.6
+# The same for a bead's drug; the slope is per unit of distal reach.
+BEAD_BASE = -0.6
+BEAD_REACH = 1.6
 # Share of a drug that acts without oil to hold it there.
 FREE_DRUG_SHARE = 0.20
 # Log-kill of complete, lasting arterial occlusion; depth in mm over which portal and collateral supply reaches in.
-ISCHAEMIC_LOG_KILL = 1.0
+ISCHAEMIC_LOG_KILL = 0.9
 PORTAL_DEPTH_MM = 3.0
 PORTAL_RELIEF = 1.1
-NON_ENHANCING_LOG_KILL = 1.0
-KILL_LUCK = 0.16
+# Living tissue in smaller clumps has no supply of its own and does not show on CT, ml.
+SMALLEST_REST_ML = 0.05
+NON_ENHANCING_LOG_KILL = 0.88
+KILL_LUCK = 0.22
 LARGE_RESISTANCE = 0.12  # loss of log-kill per 50 mm above 50 mm
 # Doubling time of untreated HCC: pooled 4.6 months (Nathani et al., Gut 2021 70:401); spread is an assumption.
 DOUBLING_DAYS = 140.0
-DOUBLING_LOG_SD = 0.8
+DOUBLING_LOG_SD = 1.1
 FOLLOW_UP_DAYS = 35.0
 # Linear shrinkage of a wholly necrotic lesion by 4–6 weeks (assumption: necrosis is absorbed slowly).
 SHRINKAGE = 0.06
@@ -177,19 +188,23 @@ def respond(
     perfusion = space.perfusion.ravel()[inner]
     enhancing = space.smooth.ravel()[inner] >= phenotype.viable_threshold_hu
     flow = _occlusion(protocol, sensitivities)
-    oil, oil_ml, ratio = _oil(phenotype, space, protocol, sensitivities, fields, flow, perfusion)
-    reached = np.maximum(oil, _bead_reach(space, protocol, fields, flow, perfusion))
-    drug = _drug_log_kill(phenotype, protocol, sensitivities)
     depth = -space.distance.ravel()[inner]
+    oil, carried, ratio = _oil(phenotype, space, protocol, sensitivities, fields, flow, perfusion, depth)
+    reached = np.maximum(carried, _bead_reach(space, protocol, fields, flow, perfusion))
+    drug = _drug_log_kill(phenotype, protocol, sensitivities)
     # Portal and collateral vessels feed the rim, one side more than the other; distal occlusion cuts them off.
     portal = np.exp(-depth / PORTAL_DEPTH_MM) * (0.55 + 0.45 * fields.side.ravel()[inner])
     supply = PORTAL_RELIEF * portal * (1 - 0.7 * flow.distal)
-    starved = flow.lasting * np.maximum(1 - supply, 0) + flow.oil_block * oil
+    starved = flow.lasting * np.maximum(1 - supply, 0) + flow.oil_block * carried
     kill = drug * (FREE_DRUG_SHARE + (1 - FREE_DRUG_SHARE) * reached) * (1 - 0.35 * supply)
     kill = kill + ISCHAEMIC_LOG_KILL * starved
-    if drug or flow.lasting or oil_ml:
-        kill = kill * np.exp(KILL_LUCK * fields.luck["kill"] + 0.12 * fields.cluster.ravel()[inner])
+    # A lesion that takes up little oil tends to resist in other ways too.
+    luck = 0.6 * fields.luck["oil"] + 0.8 * fields.luck["kill"]
+    kill = kill * np.exp(KILL_LUCK * luck + 0.08 * fields.cluster.ravel()[inner])
     alive = enhancing & (kill < NON_ENHANCING_LOG_KILL)
+    if kill.any():
+        smallest = SMALLEST_REST_ML * 1000 / space.spacing**3
+        alive = drop_islands(_scatter(space, alive), smallest).ravel()[inner]
     treated = bool(protocol.actions)
     return ResponseField(
         log_kill=_scatter(space, kill.astype(np.float32)),
@@ -197,10 +212,8 @@ def respond(
         necrosis=_scatter(space, ~alive),
         oil=_scatter(space, oil),
         oil_density=_oil_density(float(oil.mean()), flow.retention, fields),
-        spill=float(np.clip(ratio * (0.35 + 0.5 * flow.open_shunt) * (1.2 - oil.mean()), 0, 2))
-        if oil_ml
-        else 0.0,
-        gas=bool(oil_ml or drug) and fields.gas < flow.gas,
+        spill=float(np.clip(ratio * (0.35 + 0.5 * flow.open_shunt) * (1.2 - oil.mean()), 0, 2)) if ratio else 0.0,
+        gas=fields.gas < flow.gas,
         scale=_scale(sensitivities, fields, enhancing, alive) if treated else 1.0,
         treated=treated,
     )
@@ -246,12 +259,14 @@ def _oil(
     fields: RandomFields,
     flow: _Flow,
     perfusion: np.ndarray,
-) -> tuple[np.ndarray, float, float]:
-    """Oil in each voxel of the lesion (0–1), the dose in ml, and the dose over the customary dose."""
+    depth: np.ndarray,
+) -> tuple[np.ndarray, np.ndarray, float]:
+    """Oil and the drug it carried in each voxel of the lesion (0–1), and the dose over the customary dose."""
     inner = space.inner
     given = [a for a in protocol.embolics if a.agent == "lipiodol"]
     if not given:
-        return np.zeros(inner.size, np.float32), 0.0, 0.0
+        nothing = np.zeros(inner.size, np.float32)
+        return nothing, nothing, 0.0
     dose = sum(a.dose if a.dose and a.unit in (None, "ml") else 10.0 for a in given)
     ratio = min(dose / (OIL_ML_PER_CM * max(phenotype.diameter_mm / 10, 1.0)), 2.5)
     mean = float(perfusion.mean())
@@ -266,17 +281,22 @@ def _oil(
         + np.log(max(sensitivities.retention, 1e-3))
         + OIL_LUCK * fields.luck["oil"]
     )
-    local = (
+    reach = (
         odds
         + OIL_LOCAL_PERFUSION * (perfusion - mean)
         + TERRITORY_SPREAD * fields.territory.ravel()[inner]
+        - OIL_SIDE * fields.side.ravel()[inner]
+    )
+    local = (
+        reach
         + CLUSTER_SPREAD * fields.cluster.ravel()[inner]
         + GRAIN_SPREAD * fields.grain.ravel()[inner]
+        - OIL_RIM * np.exp(-depth / OIL_RIM_MM)
     )
-    oil = 1 / (1 + np.exp(-EDGE_SHARPNESS * local))
     # Necrosis without vessels takes up no oil.
-    oil *= np.clip(perfusion / (0.35 * phenotype.perfusion_scale), 0, 1)
-    return oil.astype(np.float32), dose, ratio
+    vessels = np.clip(perfusion / (0.35 * phenotype.perfusion_scale), 0, 1)
+    oil = vessels * _logistic(EDGE_SHARPNESS * local)
+    return oil.astype(np.float32), _logistic(DRUG_SHARPNESS * reach).astype(np.float32), ratio
 
 
 def _bead_reach(
@@ -288,9 +308,9 @@ def _bead_reach(
         return 0.0
     reach = max(distal_reach(a) for a in beads)
     local = (
-        0.2 + 1.6 * reach + OIL_PERFUSION * (perfusion - PERFUSION_TYPICAL) - OIL_SHUNT * flow.open_shunt
+        BEAD_BASE + BEAD_REACH * reach + OIL_PERFUSION * (perfusion - PERFUSION_TYPICAL) - OIL_SHUNT * flow.open_shunt
     ) + TERRITORY_SPREAD * fields.territory.ravel()[space.inner]
-    return 1 / (1 + np.exp(-2.0 * (local + OIL_LUCK * fields.luck["oil"])))
+    return _logistic(DRUG_SHARPNESS * (local + OIL_LUCK * fields.luck["oil"]))
 
 
 def _drug_log_kill(phenotype: Phenotype, protocol: Protocol, sensitivities: Sensitivities) -> float:
@@ -298,25 +318,17 @@ def _drug_log_kill(phenotype: Phenotype, protocol: Protocol, sensitivities: Sens
     total = 0.0
     for action in protocol.drugs:
         effect = drug_effect(action)
-        total += (
-            effect.log_kill
-            * dose_factor(action)
-            * sensitivities.drug_class.get(drug_class(action.agent), 1.0)
-        )
+        total += effect.log_kill * dose_factor(action) * sensitivities.drug_class.get(drug_class(action.agent), 1.0)
     loss = LARGE_RESISTANCE * max(phenotype.diameter_mm - 50, 0) / 50
     return max(total * (1 - loss), 0.0)
 
 
 def _oil_density(coverage: float, retention: float, fields: RandomFields) -> float:
     """HU that filled tissue gains; dense, complete retention exceeds 365 HU (CVIR 1993 16:209)."""
-    return float(
-        np.clip((260 + 240 * coverage + 160 * retention) * np.exp(0.22 * fields.luck["dense"]), 150, 1100)
-    )
+    return float(np.clip((260 + 240 * coverage + 160 * retention) * np.exp(0.22 * fields.luck["dense"]), 150, 1100))
 
 
-def _scale(
-    sensitivities: Sensitivities, fields: RandomFields, enhancing: np.ndarray, alive: np.ndarray
-) -> float:
+def _scale(sensitivities: Sensitivities, fields: RandomFields, enhancing: np.ndarray, alive: np.ndarray) -> float:
     """Linear size after 4–6 weeks: necrosis is absorbed a little, what survives grows on."""
     left = float(alive.sum() / max(enhancing.sum(), 1))
     # Fast growth and resistance go together: the same luck serves both.
@@ -325,6 +337,10 @@ def _scale(
     growth = 2 ** (FOLLOW_UP_DAYS / (3 * doubling))
     shrink = 1 - SHRINKAGE * (1 - left) * np.exp(0.35 * fields.luck["shrink"])
     return float(np.clip(shrink * growth**left, 0.8, LARGEST_GROWTH))
+
+
+def _logistic(x: np.ndarray) -> np.ndarray:
+    return 1 / (1 + np.exp(-np.clip(x, -30, 30)))
 
 
 def _scatter(space: LesionSpace, values: np.ndarray) -> np.ndarray:

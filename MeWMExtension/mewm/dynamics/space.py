@@ -11,6 +11,7 @@ from scipy import ndimage
 
 from mewm.dynamics.phenotype import Phenotype, perfusion_map, read_phenotype, smooth_within
 from mewm.roi import Roi
+from mewm.voxels import tight_box
 
 # Nothing further from the lesion than this is changed, mm; the ROI's feather may end it earlier.
 REACH_MM = 12.0
@@ -71,8 +72,7 @@ def _build(roi: Roi) -> LesionSpace:
     phenotype = read_phenotype(roi)
     distance = signed_distance(roi.lesion, roi.spacing)
     near = roi.lesion | ((distance < REACH_MM) & (roi.feather > 0))
-    found = ndimage.find_objects(near.astype(np.uint8))[0]
-    box = (found[0], found[1], found[2])
+    box = tight_box(near)
     # Changes fade over the outer part of the feather so that nothing is cut off where it ends.
     fade = np.clip(roi.feather[box] / 0.2, 0, 1)
     lesion = roi.lesion[box]
