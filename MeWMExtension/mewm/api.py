@@ -377,7 +377,8 @@ def _evaluator(
 
 def _own_protocols(given: Sequence[str | Protocol]) -> tuple[list[Protocol], list[str]]:
     """Read the user's protocols; return them with what the reader of their text left open."""
-    protocols, told = [], []
+    protocols: list[Protocol] = []
+    told: list[str] = []
     for protocol in given:
         if isinstance(protocol, str):
             parsed = parse_protocol(protocol)
