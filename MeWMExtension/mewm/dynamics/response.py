@@ -54,6 +54,11 @@ BEAD_BASE = -0.6
 BEAD_REACH = 1.6
 # Share of a drug that acts without oil to hold it there.
 FREE_DRUG_SHARE = 0.20
+# Oil stays for good only where the tissue died; living tumour washes most of it out within weeks, which is why
+# retained oil and necrosis go together (CVIR 2015, 10.1007/s00270-015-1129-9). Share kept by wholly living tissue
+# and steepness over the log-kill are assumptions.
+OIL_KEPT_ALIVE = 0.15
+WASHOUT_SHARPNESS = 8.0
 # Log-kill of complete, lasting arterial occlusion; depth in mm over which portal and collateral supply reaches in.
 ISCHAEMIC_LOG_KILL = 0.9
 PORTAL_DEPTH_MM = 3.0
@@ -205,6 +210,8 @@ def respond(
     if kill.any():
         smallest = SMALLEST_REST_ML * 1000 / space.spacing**3
         alive = drop_islands(_scatter(space, alive), smallest).ravel()[inner]
+    kept = _logistic(WASHOUT_SHARPNESS * (kill - NON_ENHANCING_LOG_KILL))
+    oil = (oil * np.where(enhancing, OIL_KEPT_ALIVE + (1 - OIL_KEPT_ALIVE) * kept, 1.0)).astype(np.float32)
     treated = bool(protocol.actions)
     return ResponseField(
         log_kill=_scatter(space, kill.astype(np.float32)),
