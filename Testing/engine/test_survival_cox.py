@@ -57,14 +57,35 @@ def cohort(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def bundle(cohort, tmp_path_factory):
-    from mewm.training.cox import fit_cox
+def fitted(cohort, tmp_path_factory):
+    """Bundle, figures, and the covariates of every case as the fit read them (reading takes the time)."""
+    from mewm.training import cox
 
     out = tmp_path_factory.mktemp("bundle") / "survival_cox"
-    seen = []
-    figures = fit_cox(cohort, out, progress=lambda *count: seen.append(count))
+    read, tables, seen = cox.read_table, [], []
+
+    def remembered(data, rows, report):
+        frame = read(data, rows, report)
+        tables.append(frame.set_index(np.array([row.case_id for row in rows])))
+        return frame
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(cox, "read_table", remembered)
+        figures = cox.fit_cox(cohort, out, progress=lambda *count: seen.append(count))
     assert seen[-1] == (30, 30)
-    return out, figures
+    return out, figures, {case_id: line for table in tables for case_id, line in table.iterrows()}
+
+
+@pytest.fixture(scope="module")
+def bundle(fitted):
+    return fitted[:2]
+
+
+@pytest.fixture(scope="module")
+def table(fitted):
+    import pandas as pd
+
+    return pd.DataFrame(fitted[2]).T
 
 
 @pytest.fixture(scope="module")
@@ -99,16 +120,6 @@ def test_the_fit_writes_a_bundle_that_loads_and_says_where_it_is_from(bundle):
     assert 0 <= c["low"] <= c["value"] <= c["high"] <= 1
     assert figures["c_index_oracle_train"] is None
     assert str(c["value"]) in card or f"{c['value']:.3f}" in card
-
-
-@pytest.fixture(scope="module")
-def table(cohort):
-    """Covariates of the cohort's cases by case, read once because it is what takes the time."""
-    from mewm.training import cox
-
-    data = read_cohort(cohort)
-    frame = cox.read_table(data, data.rows, lambda done: None)
-    return frame.set_index(np.array([row.case_id for row in data.rows]))
 
 
 @pytest.fixture

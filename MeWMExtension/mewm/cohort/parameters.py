@@ -183,18 +183,21 @@ class TreatmentParameters:
 class TruthParameters:
     """Hidden sensitivities: slope on the phenotype, spread in log between lesions of the same phenotype."""
 
-    sensitivity_spread: float = _constant(0.28, ASSUMPTION)
-    embolic_spread: float = _constant(0.10, ASSUMPTION)
-    retention_spread: float = _constant(0.40, ASSUMPTION)
-    growth_spread: float = _constant(0.40, ASSUMPTION)
-    sensitivity_range: tuple[float, float] = _constant((0.3, 1.9), ASSUMPTION)
+    sensitivity_level: float = _constant(
+        1.6, "mean sensitivity to drugs: calibrated to mRECIST CR 22, PR 42, SD 30 %, 10.7937/TCIA.5FNA-0924"
+    )
+    sensitivity_spread: float = _constant(0.42, "as sensitivity_level")
+    embolic_spread: float = _constant(0.12, ASSUMPTION)
+    retention: tuple[float, float] = _constant((0.3, 0.6), f"mean and SD of its logarithm: {ASSUMPTION}")
+    growth: tuple[float, float] = _constant((0.5, 0.8), f"mean and SD of its logarithm: {ASSUMPTION}")
+    sensitivity_range: tuple[float, float] = _constant((0.25, 2.6), ASSUMPTION)
     drug_slopes: Mapping[str, Mapping[str, float]] = _constant(
         {
-            "anthracycline": {"vascularity": 0.9, "heterogeneity": -0.3},
-            "platinum": {"vascularity": 0.2, "heterogeneity": 0.4},
-            "antimetabolite": {"size": -0.35, "heterogeneity": -0.35},
-            "mitomycin": {"vascularity": -0.5, "necrotic_fraction": 0.9},
-            "topoisomerase-I": {"capsule": 0.3, "infiltration": 0.4},
+            "anthracycline": {"vascularity": 1.2, "heterogeneity": -0.4},
+            "platinum": {"vascularity": 0.3, "heterogeneity": 0.5},
+            "antimetabolite": {"size": -0.4, "heterogeneity": -0.4},
+            "mitomycin": {"vascularity": -0.6, "necrotic_fraction": 1.2},
+            "topoisomerase-I": {"capsule": 0.4, "infiltration": 0.5},
         },
         f"anthracyclines need supply, mitomycin acts in hypoxia (Tannock & Rotin, Cancer Res 1989 49:4373); "
         f"the sizes: {ASSUMPTION}",
@@ -216,7 +219,7 @@ class TruthParameters:
 class OutcomeParameters:
     """Log-hazard of death and the Weibull time to it."""
 
-    viable: float = _constant(0.25, "a unit of log(1 + ml): calibrated to the volume-OS correlation")
+    viable: float = _constant(0.30, "a unit of log(1 + ml): calibrated to the volume-OS correlation")
     treatment_load: float = _constant(0.45, f"a unit of load in a healthy liver: {ASSUMPTION}")
     load_by_impairment: float = _constant(0.45, f"a unit of load and of liver impairment: {ASSUMPTION}")
     impairment: float = _constant(0.45, f"log hazard ratio 0.8 of Child-Pugh B and C over A, {TABLE}")
@@ -227,8 +230,8 @@ class OutcomeParameters:
     extrahepatic: float = _constant(0.4, ASSUMPTION)
     age_decade: float = _constant(0.1, f"log hazard ratio 0.22 a decade, standard error 0.12, shrunk, {TABLE}")
     weibull_shape: float = _constant(1.6, f"marginal shape 1.20 of OS ({TABLE}), steeper given the covariates")
-    weibull_scale_weeks: float = _constant(600.0, "calibrated to a median OS of 104 weeks, 10.7937/TCIA.5FNA-0924")
-    censoring_mean_weeks: float = _constant(1100.0, "calibrated to 93 deaths of 105, 10.7937/TCIA.5FNA-0924")
+    weibull_scale_weeks: float = _constant(590.0, "calibrated to a median OS of 104 weeks, 10.7937/TCIA.5FNA-0924")
+    censoring_mean_weeks: float = _constant(1150.0, "calibrated to 93 deaths of 105, 10.7937/TCIA.5FNA-0924")
     follow_up_weeks: tuple[float, float, float] = _constant(
         (4.0, 9.0, 20.0), f"5th, 50th and 95th percentile of Interval_FU, {TABLE}"
     )

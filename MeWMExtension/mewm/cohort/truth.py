@@ -37,7 +37,8 @@ def draw_sensitivities(
     """Draw the hidden sensitivities of a lesion: what its phenotype suggests, times log-normal chance."""
     p = parameters
     drugs = {
-        name: _multiplier(rng, slopes, phenotype, p.sensitivity_spread, p) for name, slopes in p.drug_slopes.items()
+        name: p.sensitivity_level * _multiplier(rng, slopes, phenotype, p.sensitivity_spread, p)
+        for name, slopes in p.drug_slopes.items()
     }
     embolics = {
         name: _multiplier(rng, p.embolic_slopes.get(name, {}), phenotype, p.embolic_spread, p)
@@ -47,9 +48,9 @@ def draw_sensitivities(
     return Sensitivities(
         drug_class=drugs,
         embolic=embolics,
-        retention=float(np.exp(rng.normal(0, p.retention_spread))),
+        retention=float(np.exp(rng.normal(*p.retention))),
         shunt=_SHUNT[phenotype.shunt],
-        growth=float(np.exp(rng.normal(0, p.growth_spread))),
+        growth=float(np.exp(rng.normal(*p.growth))),
     )
 
 
