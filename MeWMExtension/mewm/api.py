@@ -1,12 +1,4 @@
-"""The Python way in: the same work as the command line, on objects in memory.
-
-Example:
-    >>> from mewm import api
-    >>> case = api.sample_case()                                        # doctest: +SKIP
-    >>> found = api.explore(case, settings=api.Settings(seed=1))        # doctest: +SKIP
-    >>> print(found.ranking[0].text)                                    # doctest: +SKIP
-    >>> api.write_run(found, "runs/sample", name="lits117")             # doctest: +SKIP
-"""
+"""The Python way in: the same work as the command line, on objects in memory."""
 
 from __future__ import annotations
 
@@ -15,35 +7,31 @@ import sys
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
-from importlib import util
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 from mewm.actions import rules
 from mewm.actions.formulary import Formulary
 from mewm.actions.plausible import require_plausible
 from mewm.actions.protocol import Protocol
-from mewm.actions.text import parse_protocol, render_protocol
-from mewm.assistant.intensity import IntensityAssistant
+from mewm.actions.text import parse_protocol
 from mewm.case import Case, make_case, read_case
-from mewm.doctor import SAMPLE_PACKAGE, doctor
-from mewm.dynamics.mechanistic import MechanisticDynamics
+from mewm.doctor import doctor
 from mewm.errors import InputError, MewmError
+from mewm.exploration import Exploration, Models
 from mewm.explore.algorithm1 import explore_algorithm1
 from mewm.explore.evaluator import Evaluator, evaluate_protocol
 from mewm.explore.events import CancelToken, OnEvent
 from mewm.explore.exhaustive import explore_exhaustive
 from mewm.explore.fast import explore_fast
 from mewm.explore.finish import confirmed_ranking
-from mewm.explore.result import ScoredProtocol, SearchResult
+from mewm.explore.result import SearchResult
 from mewm.explore.settings import ExploreSettings as Settings
-from mewm.policy.guideline import GuidelinePolicy
 from mewm.roi import Roi, cut_roi
-from mewm.survival.cox import CoxSurvival
+from mewm.sample import sample_case
 
 if TYPE_CHECKING:
-    from mewm.roles import AssistantModel, DynamicsModel, Finding, PolicyModel, SurvivalModel
+    from mewm.roles import Finding
 
 __all__ = [
     "Exploration",
@@ -62,142 +50,6 @@ __all__ = [
 Search = Literal["fast", "algorithm1", "exhaustive"]
 
 _SEARCHES = {"fast": explore_fast, "algorithm1": explore_algorithm1, "exhaustive": explore_exhaustive}
-
-# The package's files state no geometry. The spacing is an estimate that fits a liver of 1.7 litres.
-SAMPLE_SPACING_MM = (1.40625, 1.40625, 1.40625)
-# Seen in the anatomy: the first axis runs to the dome of the liver, the second to the spine, the third to the
-# stomach.
-SAMPLE_ORIENTATION = "SPL"
-# The three larger lesions reach the edge of the crop; this one of 25 ml lies whole inside the liver.
-SAMPLE_COMPONENT = 4
-SAMPLE_LIVER, SAMPLE_TUMOUR = 1, 2
-
-
-@dataclass(frozen=True)
-class Models:
-    """The four roles of the world model; the plain baselines by default."""
-
-    policy: PolicyModel = field(default_factory=GuidelinePolicy)
-    dynamics: DynamicsModel = field(default_factory=MechanisticDynamics)
-    assistant: AssistantModel = field(default_factory=IntensityAssistant)
-    survival: SurvivalModel = field(default_factory=CoxSurvival.load)
-
-    @property
-    def names(self) -> dict[str, str]:
-        """Role → name of its implementation."""
-        return {role: getattr(self, role).name for role in ("policy", "dynamics", "assistant", "survival")}
-
-
-@dataclass(frozen=True, eq=False)
-class Exploration:
-    """Everything one run found out about one case.
-
-    Attributes:
-        case: the case as read.
-        roi: its target lesion on the model grid.
-        models: the four roles that were used.
-        settings: settings of the search.
-        evaluator: holds the simulated volumes.
-        ranking: every scored complete protocol, best first, with the user's own among them.
-        own: keys of the protocols that the user wrote.
-        search: the search's result, ``None`` where one protocol was simulated.
-        warnings: what the user must know about the case and the treatment.
-        timings: seconds by stage.
-        kind: ``"explore"`` or ``"simulate"``.
-    """
-
-    case: Case
-    roi: Roi
-    models: Models
-    settings: Settings
-    evaluator: Evaluator
-    ranking: tuple[ScoredProtocol, ...]
-    own: frozenset[tuple]
-    search: SearchResult | None
-    warnings: tuple[str, ...]
-    timings: dict[str, float]
-    kind: Literal["explore", "simulate"]
-
-    def rows(self) -> list[dict[str, Any]]:
-        """Return the ranking as plain values, one dictionary a protocol (columns of ``ranking.csv``).
-
-        Example:
-            >>> from mewm import api
-            >>> case = api.sample_case()
-            >>> one = api.simulate(case, "Lobaplatin 30 mg; Lipiodol 10 ml", replicas=1)
-            >>> one.rows()[0]["protocol"]
-            'Lobaplatin 30 mg; Lipiodol 10 ml'
-        """
-        return [
-            {
-                "rank": rank,
-                "protocol": render_protocol(scored.protocol),
-                "risk": scored.risk,
-                "risk_sd": scored.risk_sd,
-                "replicas": scored.replicas,
-                "survival_1y": scored.survival_1y,
-                "median_weeks": scored.median_weeks,
-                "volume_change_percent": scored.measurements.volume_change_percent,
-                "viable_fraction": scored.measurements.viable_fraction,
-                "lipiodol_coverage": scored.measurements.lipiodol_coverage,
-                "response": scored.measurements.response,
-                "origin": "yours" if scored.protocol.key in self.own else "search",
-                "violations": " ".join(finding.message for finding in scored.findings),
-            }
-            for rank, scored in enumerate(self.ranking, start=1)
-        ]
-
-    @property
-    def simulations(self) -> dict[str, int | None]:
-        """Return how many simulations ran in all, how many the search took and what its peers would need."""
-        counts: dict[str, int | None] = {"run": self.evaluator.simulations_run}
-        if self.search is not None:
-            cost = self.search.cost
-            counts |= {"search": cost.run, "algorithm1": cost.paper, "exhaustive": cost.exhaustive}
-        return counts
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return plain JSON values: ranking, simulations, warnings, timings."""
-        return {
-            "kind": self.kind,
-            "ranking": self.rows(),
-            "simulations": self.simulations,
-            "warnings": list(self.warnings),
-            "models": self.models.names,
-            "timings": self.timings,
-        }
-
-
-def sample_case(*, facts: Any = None, component: int | None = None) -> Case:
-    """Read the sample case: LiTS case 117, a real CT with many metastases, from an installed package.
-
-    The fourth largest lesion is the target. It is not a hepatocellular carcinoma and had no TACE; voxel spacing and
-    orientation are estimates, because the files state none.
-
-    Args:
-        facts: clinical facts, as for :func:`read_case`; none are known of this patient.
-        component: which lesion, 1 = largest; the fourth by default, the largest that is not cut off.
-
-    Raises:
-        InputError: the package is not installed.
-    """
-    spec = util.find_spec(SAMPLE_PACKAGE)
-    if spec is None or spec.origin is None:
-        raise InputError(
-            "The sample case is not installed; run pip install --no-deps liver-ct-segmentation-package==1.6.0."
-        )
-    data = Path(spec.origin).parent / "data"
-    return read_case(
-        data / "img_117.mrc",
-        data / "lab_117.mrc",
-        lesion_label=SAMPLE_TUMOUR,
-        liver=data / "lab_117.mrc",
-        liver_label=SAMPLE_LIVER,
-        facts=facts,
-        component=SAMPLE_COMPONENT if component is None else component,
-        spacing=SAMPLE_SPACING_MM,
-        orientation=SAMPLE_ORIENTATION,
-    )
 
 
 def explore(
@@ -234,6 +86,13 @@ def explore(
     Raises:
         InputError: an own protocol cannot be read, or no protocol is admissible.
         Cancelled: ``cancel`` was set.
+
+    Example:
+        >>> from mewm import api
+        >>> quick = api.Settings(beams=1, drugs=2, embolics=2, replicas=1)
+        >>> found = api.explore(api.sample_case(), settings=quick)
+        >>> [row["rank"] for row in found.rows()][:2]
+        [1, 2]
     """
     settings = settings or Settings()
     models = models or Models()
@@ -296,6 +155,12 @@ def simulate(
     Raises:
         InputError: the text cannot be read, names an unknown agent, or breaks a rule that is not overridden.
         Cancelled: ``cancel`` was set.
+
+    Example:
+        >>> from mewm import api
+        >>> one = api.simulate(api.sample_case(), "Lobaplatin 30 mg; Lipiodol 10 ml", replicas=1)
+        >>> one.rows()[0]["protocol"]
+        'Lobaplatin 30 mg; Lipiodol 10 ml'
     """
     settings = Settings(replicas=replicas, seed=seed)
     models = models or Models()

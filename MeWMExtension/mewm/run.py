@@ -26,7 +26,7 @@ from mewm.errors import InputError
 if TYPE_CHECKING:
     import SimpleITK as sitk
 
-    from mewm.api import Exploration
+    from mewm.exploration import Exploration
 
 SCHEMA = "mewm-run/1"
 NOTICE = (

@@ -87,9 +87,7 @@ def test_simulated_volumes_lie_on_the_input_grid_and_differ_from_it_only_near_th
 
 def test_same_seed_gives_the_same_ranking_and_volumes(run_folder, case_arguments, tmp_path):
     again = tmp_path / "again"
-    assert (
-        main(["explore", *case_arguments, *QUICK, "--keep", "2", "--protocol", PROTOCOL, "--out", str(again)]) == 0
-    )
+    assert main(["explore", *case_arguments, *QUICK, "--keep", "2", "--protocol", PROTOCOL, "--out", str(again)]) == 0
     assert (again / "ranking.csv").read_bytes() == (run_folder / "ranking.csv").read_bytes()
     for path in sorted(run_folder.glob("protocols/*/*.nrrd")):
         np.testing.assert_array_equal(

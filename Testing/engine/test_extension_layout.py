@@ -21,7 +21,7 @@ ENGINE = EXTENSION / "mewm"
 LAYERS = (
     {"policy", "dynamics", "assistant", "survival", "cohort", "measure"},
     {"explore"},
-    {"api", "run", "cli", "worker", "__main__", "doctor", "training", "evaluation"},
+    {"api", "exploration", "sample", "run", "cli", "__main__", "doctor", "training", "evaluation"},
 )
 
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from tqdm import tqdm
 
 if TYPE_CHECKING:
-    from mewm.api import Exploration
+    from mewm.exploration import Exploration
 
 # A bar appears only on work that takes longer than this, so short commands stay quiet.
 BAR_DELAY_S = 2.0

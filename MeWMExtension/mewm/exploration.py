@@ -1,0 +1,107 @@
+"""What one run found out about one case, and with which models."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Literal
+
+from mewm.actions.text import render_protocol
+from mewm.assistant.intensity import IntensityAssistant
+from mewm.dynamics.mechanistic import MechanisticDynamics
+from mewm.policy.guideline import GuidelinePolicy
+from mewm.survival.cox import CoxSurvival
+
+if TYPE_CHECKING:
+    from mewm.case import Case
+    from mewm.explore.evaluator import Evaluator
+    from mewm.explore.result import ScoredProtocol, SearchResult
+    from mewm.explore.settings import ExploreSettings
+    from mewm.roi import Roi
+    from mewm.roles import AssistantModel, DynamicsModel, PolicyModel, SurvivalModel
+
+
+@dataclass(frozen=True)
+class Models:
+    """The four roles of the world model; the plain baselines by default."""
+
+    policy: PolicyModel = field(default_factory=GuidelinePolicy)
+    dynamics: DynamicsModel = field(default_factory=MechanisticDynamics)
+    assistant: AssistantModel = field(default_factory=IntensityAssistant)
+    survival: SurvivalModel = field(default_factory=CoxSurvival.load)
+
+    @property
+    def names(self) -> dict[str, str]:
+        """Role → name of its implementation."""
+        return {role: getattr(self, role).name for role in ("policy", "dynamics", "assistant", "survival")}
+
+
+@dataclass(frozen=True, eq=False)
+class Exploration:
+    """Everything one run found out about one case.
+
+    Attributes:
+        case: the case as read.
+        roi: its target lesion on the model grid.
+        models: the four roles that were used.
+        settings: settings of the search.
+        evaluator: holds the simulated volumes.
+        ranking: every scored complete protocol, best first, with the user's own among them.
+        own: keys of the protocols that the user wrote.
+        search: the search's result, ``None`` where one protocol was simulated.
+        warnings: what the user must know about the case and the treatment.
+        timings: seconds by stage.
+        kind: ``"explore"`` or ``"simulate"``.
+    """
+
+    case: Case
+    roi: Roi
+    models: Models
+    settings: ExploreSettings
+    evaluator: Evaluator
+    ranking: tuple[ScoredProtocol, ...]
+    own: frozenset[tuple]
+    search: SearchResult | None
+    warnings: tuple[str, ...]
+    timings: dict[str, float]
+    kind: Literal["explore", "simulate"]
+
+    def rows(self) -> list[dict[str, Any]]:
+        """Return the ranking as plain values, one dictionary a protocol (columns of ``ranking.csv``)."""
+        return [
+            {
+                "rank": rank,
+                "protocol": render_protocol(scored.protocol),
+                "risk": scored.risk,
+                "risk_sd": scored.risk_sd,
+                "replicas": scored.replicas,
+                "survival_1y": scored.survival_1y,
+                "median_weeks": scored.median_weeks,
+                "volume_change_percent": scored.measurements.volume_change_percent,
+                "viable_fraction": scored.measurements.viable_fraction,
+                "lipiodol_coverage": scored.measurements.lipiodol_coverage,
+                "response": scored.measurements.response,
+                "origin": "yours" if scored.protocol.key in self.own else "search",
+                "violations": " ".join(f.message for f in scored.findings if f.severity == "excluded"),
+            }
+            for rank, scored in enumerate(self.ranking, start=1)
+        ]
+
+    @property
+    def simulations(self) -> dict[str, int | None]:
+        """Return how many simulations ran in all, how many the search took and what its peers would need."""
+        counts: dict[str, int | None] = {"run": self.evaluator.simulations_run}
+        if self.search is not None:
+            cost = self.search.cost
+            counts |= {"search": cost.run, "algorithm1": cost.paper, "exhaustive": cost.exhaustive}
+        return counts
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain JSON values: ranking, simulations, warnings, timings."""
+        return {
+            "kind": self.kind,
+            "ranking": self.rows(),
+            "simulations": self.simulations,
+            "warnings": list(self.warnings),
+            "models": self.models.names,
+            "timings": self.timings,
+        }
