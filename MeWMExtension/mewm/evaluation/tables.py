@@ -101,6 +101,8 @@ def _words(value: Any) -> str:
 def _number(value: float) -> str:
     if not math.isfinite(value):
         return "–" if math.isnan(value) else "∞"
+    if value != 0 and abs(value) < 0.01:
+        return f"{value:.2g}"
     return f"{value:.3f}" if abs(value) < 100 else f"{value:.0f}"
 
 

@@ -9,7 +9,7 @@ import numpy as np
 from scipy import stats
 
 from mewm.errors import InputError
-from mewm.evaluation.intervals import RESAMPLES, Estimate, Statistic, bootstrap, bootstrap_mean
+from mewm.evaluation.intervals import RESAMPLES, Estimate, bootstrap, bootstrap_mean
 from mewm.measure import Measurements
 
 QUANTITIES = ("viable_ml", "necrosis_ml", "lipiodol_ml", "viable_fraction", "necrosis_fraction", "lipiodol_fraction")
@@ -62,15 +62,32 @@ def agreement(simulated: np.ndarray, true: np.ndarray, *, resamples: int = RESAM
     if simulated.shape != true.shape or simulated.ndim != 1:
         raise InputError(f"Values of shapes {simulated.shape} and {true.shape} cannot be compared case by case.")
 
-    def estimate(statistic: Statistic) -> Estimate:
-        return bootstrap(statistic, len(true), resamples=resamples, seed=seed)
+    def ranked(index: np.ndarray) -> float:
+        return _correlation(*(stats.rankdata(values[index]) for values in (simulated, true)))
 
     gap = simulated - true
     return Agreement(
         bias=bootstrap_mean(gap, resamples=resamples, seed=seed),
         error=bootstrap_mean(np.abs(gap), resamples=resamples, seed=seed),
-        pearson=estimate(lambda index: _correlation(simulated[index], true[index])),
-        spearman=estimate(lambda index: _correlation(*map(stats.rankdata, (simulated[index], true[index])))),
+        pearson=correlation(simulated, true, resamples=resamples, seed=seed),
+        spearman=bootstrap(ranked, len(true), resamples=resamples, seed=seed),
+    )
+
+
+def correlation(simulated: np.ndarray, true: np.ndarray, *, resamples: int = RESAMPLES, seed: int = 0) -> Estimate:
+    """Return Pearson's correlation over cases with its bootstrap interval; NaN where one side is constant.
+
+    Args:
+        simulated, true: a value a case ``(n,)``.
+        resamples: how often to resample the cases.
+        seed: seed of the resampling.
+
+    Raises:
+        InputError: there is no case.
+    """
+    first, second = np.asarray(simulated, float), np.asarray(true, float)
+    return bootstrap(
+        lambda index: _correlation(first[index], second[index]), len(first), resamples=resamples, seed=seed
     )
 
 

@@ -29,6 +29,8 @@ def test_table_as_csv_and_markdown(tmp_path):
     lines = markdown.read_text().splitlines()
     assert lines[0] == "# Protocols" and lines[2] == "| arm | f1 | cases | gap | regret |"
     assert lines[4] == r"| one\|two | 0.500 (0.400 to 0.600) | 10 |  |  |"
+    write_table([{"FID": 0.00123, "p": 0.0}], tmp_path / "small")
+    assert (tmp_path / "small.md").read_text().splitlines()[2] == "| 0.0012 | 0.000 |"
     assert lines[5] == "| other |  |  | 1234 (1.000 to –), p < 0.001 | – |"
 
 

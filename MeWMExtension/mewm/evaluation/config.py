@@ -1,0 +1,105 @@
+"""What an evaluation measures, read from a JSON file or taken from a run."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import asdict, dataclass, field, fields
+from pathlib import Path
+from typing import Any
+
+from mewm.errors import InputError
+from mewm.explore.settings import ExploreSettings
+
+PARTS = ("synthesis", "survival", "protocols")
+DYNAMICS = ("mechanistic", "procedural texture", "cellular automaton")
+
+
+@dataclass(frozen=True)
+class EvaluationConfig:
+    """Settings of an evaluation.
+
+    Attributes:
+        parts: what to measure, of ``"synthesis"``, ``"survival"``, ``"protocols"``.
+        split: cases measured; models were fitted on ``"train"``.
+        cases: at most so many cases of the split, in the order of the table; ``None`` for all.
+        dynamics: synthesis arms; the first is also that of the full method.
+        replicas: simulated futures a case; at least 9 for the coverage of 80 % intervals.
+        candidates: protocols compared in protocol retrieval.
+        luck: draws of chance behind an expected hazard.
+        search: size of the search of the full method.
+        resamples: bootstrap resamples.
+        page: representative cases drawn.
+        seed: seed of everything drawn.
+    """
+
+    parts: tuple[str, ...] = PARTS
+    split: str = "test"
+    cases: int | None = None
+    dynamics: tuple[str, ...] = DYNAMICS
+    replicas: int = 9
+    candidates: int = 10
+    luck: int = 3
+    search: ExploreSettings = field(default_factory=ExploreSettings)
+    resamples: int = 1000
+    page: int = 6
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        for what, given, known in (
+            ("part", self.parts, PARTS),
+            ("dynamics model", self.dynamics, DYNAMICS),
+            ("split", (self.split,), ("train", "val", "test")),
+        ):
+            if unknown := [name for name in given if name not in known]:
+                raise InputError(f"The evaluation knows no {what} {unknown[0]!r}; choose of {', '.join(known)}.")
+        if not self.parts or not self.dynamics:
+            raise InputError("The evaluation needs at least one part and one dynamics model.")
+        lowest = {"replicas": 9, "candidates": 4, "luck": 1, "resamples": 20, "page": 1, "seed": 0, "cases": 1}
+        for name, low in lowest.items():
+            value = getattr(self, name)
+            if not (name == "cases" and value is None) and (not isinstance(value, int) or value < low):
+                raise InputError(f"The evaluation's setting {name!r} is {value!r}; give a whole number from {low} on.")
+
+    @property
+    def fingerprint(self) -> str:
+        """Digest of what a case's measurements depend on."""
+        measured = {k: v for k, v in asdict(self).items() if k not in ("cases", "resamples", "page")}
+        return hashlib.sha256(json.dumps(measured, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def read_config(path: Path) -> EvaluationConfig:
+    """Read settings from a JSON file, or take the search settings of a run folder.
+
+    Raises:
+        InputError: neither, or a setting is unknown or not allowed.
+    """
+    path = Path(path)
+    if path.is_dir():
+        from mewm.run import read_manifest
+
+        return EvaluationConfig(search=_settings(read_manifest(path)["parameters"]))
+    try:
+        values = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise InputError(f"{path} does not exist; give a run folder or a JSON file of settings.") from None
+    except (OSError, ValueError) as error:
+        raise InputError(f"The settings {path} cannot be read as JSON ({error}).") from error
+    if not isinstance(values, dict):
+        raise InputError(f"The settings {path} hold no JSON object; give one of names and values.")
+    known = [f.name for f in fields(EvaluationConfig)]
+    if unknown := [name for name in values if name not in known]:
+        raise InputError(f"The evaluation knows no setting {unknown[0]!r}; known are {', '.join(known)}.")
+    for name in ("parts", "dynamics"):
+        if name in values:
+            values[name] = tuple(values[name])
+    if "search" in values:
+        values["search"] = _settings(values["search"])
+    return EvaluationConfig(**values)
+
+
+def _settings(values: dict[str, Any]) -> ExploreSettings:
+    known = {f.name for f in fields(ExploreSettings)}
+    if unknown := [name for name in values if name not in known]:
+        raise InputError(f"The search knows no setting {unknown[0]!r}; known are {', '.join(sorted(known))}.")
+    return ExploreSettings(**values)

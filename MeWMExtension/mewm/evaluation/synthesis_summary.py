@@ -1,0 +1,158 @@
+"""Tables and figures of the synthesis arms (paper's table 1, and what a known truth adds)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from mewm.evaluation import figures
+from mewm.evaluation.case_page import PageCase, case_page, representative
+from mewm.evaluation.config import EvaluationConfig
+from mewm.evaluation.feature_networks import FeatureNetwork, PerceptualNetwork
+from mewm.evaluation.synthesis_metrics import SliceStack, fid, perceptual_distance
+from mewm.evaluation.tables import write_table
+from mewm.evaluation.truth_metrics import (
+    QUANTITIES,
+    agreement,
+    correlation,
+    coverage,
+    protocol_retrieval,
+    response_agreement,
+)
+
+_FEWEST_FOR_FID = 2
+
+
+def summarise_synthesis(
+    records: Sequence[Mapping[str, Any]],
+    arrays: Sequence[Mapping[str, np.ndarray]],
+    config: EvaluationConfig,
+    out: Path,
+    features: FeatureNetwork,
+    perceptual: PerceptualNetwork,
+) -> dict[str, Any]:
+    """Write ``synthesis``, ``volumes`` and the figures; return everything as values.
+
+    Args:
+        records: ``synthesis`` measurements of the cases.
+        arrays: their slices.
+        config: the settings.
+        out: folder to write to.
+        features: network of FID.
+        perceptual: network of LPIPS.
+    """
+    cases = [record["synthesis"] for record in records]
+    arms = list(cases[0]["arms"])
+    true = _stack(arrays, "true")
+    images, volumes = [], []
+    for number, arm in enumerate(arms):
+        mine = [case["arms"][arm] for case in cases]
+        images.append(_image_row(arm, mine, cases, _stack(arrays, f"arm_{number}"), true, config, features, perceptual))
+        volumes += [_volume_row(arm, quantity, mine, cases, config) for quantity in QUANTITIES]
+    write_table(images, out / "synthesis", f"Synthesis, FID with {features.name}, LPIPS with {perceptual.name}")
+    write_table(volumes, out / "volumes", "Simulated against true volumes (ml) and shares of the lesion")
+    _draw(records, cases, arrays, arms, config, out)
+    return {
+        "feature_network": features.name,
+        "perceptual_network": perceptual.name,
+        "arms": images,
+        "volumes": volumes,
+    }
+
+
+def _image_row(
+    arm: str,
+    mine: Sequence[Mapping[str, Any]],
+    cases: Sequence[Mapping[str, Any]],
+    simulated: SliceStack,
+    true: SliceStack,
+    config: EvaluationConfig,
+    features: FeatureNetwork,
+    perceptual: PerceptualNetwork,
+) -> dict[str, Any]:
+    row: dict[str, Any] = {"arm": arm, "cases": len(mine)}
+    if len(mine) >= _FEWEST_FOR_FID:
+        row["FID"] = fid(simulated, true, features, resamples=min(config.resamples, 100), seed=config.seed).estimate
+    row["LPIPS"] = perceptual_distance(
+        simulated, true, perceptual, resamples=config.resamples, seed=config.seed
+    ).estimate
+    # The first replica, because a mean over replicas is no category.
+    responses = [m["replicas"][0]["response"] for m in mine]
+    row["response_kappa"] = response_agreement(responses, [case["true"]["response"] for case in cases])
+    distances = [m["retrieval"] for m in mine if "retrieval" in m]
+    if len(distances) == len(mine):
+        size = min(len(d) for d in distances)
+        cut = np.array([np.array(d)[:size, :size] for d in distances])
+        found = protocol_retrieval(cut, min(3, size - 1), resamples=config.resamples, seed=config.seed)
+        row |= {"retrieval_top1": found.top1, f"retrieval_top{found.k}": found.top_k, "candidates": found.candidates}
+    return row
+
+
+def _volume_row(
+    arm: str,
+    quantity: str,
+    mine: Sequence[Mapping[str, Any]],
+    cases: Sequence[Mapping[str, Any]],
+    config: EvaluationConfig,
+) -> dict[str, Any]:
+    replicas, true = _values(mine, cases, quantity)
+    chance = {"resamples": config.resamples, "seed": config.seed}
+    # A single future, as the truth is one: the mean over replicas would look better than any future is.
+    found = agreement(replicas[:, 0], true, **chance)
+    return {
+        "arm": arm,
+        "quantity": quantity,
+        "true_mean": float(true.mean()),
+        "bias": found.bias,
+        "absolute_error": found.error,
+        "pearson": found.pearson,
+        "spearman": found.spearman,
+        "pearson_of_mean": correlation(replicas.mean(axis=1), true, **chance),
+        "coverage_80": coverage(replicas, true, 0.8, **chance),
+    }
+
+
+def _values(
+    mine: Sequence[Mapping[str, Any]], cases: Sequence[Mapping[str, Any]], quantity: str
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return replicas ``(cases, T)`` and truths ``(cases,)`` of a quantity."""
+    replicas = np.array([[replica[quantity] for replica in m["replicas"]] for m in mine])
+    return replicas, np.array([case["true"][quantity] for case in cases])
+
+
+def _draw(
+    records: Sequence[Mapping[str, Any]],
+    cases: Sequence[Mapping[str, Any]],
+    arrays: Sequence[Mapping[str, np.ndarray]],
+    arms: Sequence[str],
+    config: EvaluationConfig,
+    out: Path,
+) -> None:
+    first = [case["arms"][arms[0]] for case in cases]
+    values, notes = {}, {}
+    for quantity in QUANTITIES:
+        replicas, true = _values(first, cases, quantity)
+        values[quantity] = (replicas[:, 0], true)
+        notes[quantity] = f"r {correlation(replicas[:, 0], true, resamples=1).value:.2f}"
+    figure = figures.scatter(values, notes)
+    figure.suptitle(arms[0])
+    figures.save(figure, out / "volumes")
+    replicas, true = _values(first, cases, "viable_fraction")
+    chosen = representative(np.abs(replicas[:, 0] - true), config.page)
+    figures.save(case_page([_page(records[i], cases[i], arrays[i], arms) for i in chosen]), out / "cases_page")
+
+
+def _page(
+    record: Mapping[str, Any], case: Mapping[str, Any], arrays: Mapping[str, np.ndarray], arms: Sequence[str]
+) -> PageCase:
+    columns = {"true": arrays["page_true"][None]}
+    columns |= {arm: arrays[f"page_{number}"][None] for number, arm in enumerate(arms)}
+    title = f"{record['case_id']}\n" + case["protocol"].replace("; ", "\n")
+    return PageCase(title, arrays["page_before"][None], columns, arrays["page_lesion"][None], case["spacing"])
+
+
+def _stack(arrays: Sequence[Mapping[str, np.ndarray]], name: str) -> SliceStack:
+    return SliceStack(np.stack([a[name].astype(np.float32) for a in arrays]))
