@@ -43,7 +43,9 @@ def config(cohort):
 def done(cohort, config, tmp_path_factory):
     out = tmp_path_factory.mktemp("done") / "evaluation"
     seen = []
-    results = evaluate(cohort, out, config, workers=1, progress=lambda done, total: seen.append((done, total)))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(figures, "_DPI", 40)
+        results = evaluate(cohort, out, config, workers=1, progress=lambda done, total: seen.append((done, total)))
     return out, results, seen
 
 
