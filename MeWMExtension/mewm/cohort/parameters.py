@@ -184,7 +184,7 @@ class TruthParameters:
     """Hidden sensitivities: slope on the phenotype, spread in log between lesions of the same phenotype."""
 
     sensitivity_level: float = _constant(
-        1.6, "mean sensitivity to drugs: calibrated to mRECIST CR 22, PR 42, SD 30 %, 10.7937/TCIA.5FNA-0924"
+        1.3, "mean sensitivity to drugs: calibrated to mRECIST CR 22, PR 42, SD 30 %, 10.7937/TCIA.5FNA-0924"
     )
     sensitivity_spread: float = _constant(0.42, "as sensitivity_level")
     embolic_spread: float = _constant(0.12, ASSUMPTION)
