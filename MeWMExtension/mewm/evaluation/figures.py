@@ -57,7 +57,7 @@ def kaplan_meier(groups: Mapping[str, RiskGroups]) -> Figure:
             ax.step(group.weeks, group.survival, where="post", color=colour, label=label)
             ax.fill_between(group.weeks, group.low, group.high, step="post", color=colour, alpha=0.15, lw=0)
         p = "p < 0.001" if found.logrank_p < 0.001 else f"p = {found.logrank_p:.3f}"
-        ax.set(title=f"{model}, log-rank {p}", xlabel="weeks", ylabel="overall survival", ylim=(0, 1.02))
+        ax.set(title=f"{model}\nlog-rank {p}", xlabel="weeks", ylabel="overall survival", ylim=(0, 1.02))
         ax.set_xlim(0, None)
         ax.legend(fontsize=7, frameon=False)
         _clean(ax)
@@ -85,7 +85,7 @@ def risk_maps(maps: Mapping[str, RiskMap]) -> Figure:
     figure, axes = new_figure(4.4 * (len(maps) + 1), 2.9, 1, len(maps) + 1)
     first = next(iter(maps.values()))
     panels = [("Nelson–Aalen", first.weeks, first.observed)]
-    panels += [(f"{name}, MSE {found.mse:.3f}", found.weeks, found.predicted) for name, found in maps.items()]
+    panels += [(f"{name}\nMSE {found.mse:.3f}", found.weeks, found.predicted) for name, found in maps.items()]
     top = float(np.nanmax(first.observed))
     for ax, (title, weeks, hazard) in zip(axes[0], panels, strict=True):
         rows = np.arange(len(hazard) + 1) + 0.5
