@@ -16,6 +16,8 @@ from mewm.errors import MewmError
 EXTRAS = {
     "": (("numpy", "scipy", "SimpleITK", "tqdm"), "scoring a case"),
     "training": (("lifelines", "pandas"), "fitting the Cox model"),
+    "evaluation": (("matplotlib",), "evaluating on a cohort"),
+    "dicom": (("pydicom", "highdicom", "openpyxl"), "importing the HCC-TACE-Seg collection"),
     "scene": (("trame-slicer", "slicer-core", "vtk"), "Slicer scenes and pictures without a Slicer window"),
 }
 SAMPLE_PACKAGE = "liver_ct_segmentation_package"
