@@ -14,6 +14,7 @@ from mewm.dynamics.fields import RandomFields
 from mewm.dynamics.response import ResponseField
 from mewm.dynamics.space import LesionSpace
 from mewm.roles import Tissue
+from mewm.voxels import grow
 
 # Spatial resolution of a body CT as a Gaussian, mm: borders are partial volume, not steps.
 RESOLUTION_MM = 0.6
@@ -27,6 +28,10 @@ CLUSTER_CONTRAST = 0.16
 FLECK_RANGE_MM = 6.0
 FLECK_RARITY = 3.1
 FLECK_HU = 260.0
+# Oil in sinusoids that touch the lesion: how far, how rare (standard deviations), how full.
+OVERFLOW_MM = 2.5
+OVERFLOW_RARITY = 0.8
+OVERFLOW_FILL = 0.6
 GAS_HU = -550.0
 SCANNER_MAX_HU = 3071.0
 
@@ -77,9 +82,13 @@ def _oil(
     if response.oil_density <= 0 or not response.oil.any():
         return np.zeros(space.ct.shape, np.float32)
     oil = moved.take(response.oil)
+    outside = moved.take(space.distance)
+    # Sinusoids just outside fill here and there, so that the oil's edge does not trace the drawn border.
+    over = grow(oil > 0.5) & space.liver & (outside > 0) & (outside < OVERFLOW_MM)
+    over &= fields.cluster + 0.7 * fields.grain > OVERFLOW_RARITY
+    oil[over] = np.maximum(oil[over], OVERFLOW_FILL)
     texture = np.exp(GRAIN_CONTRAST * fields.grain + CLUSTER_CONTRAST * fields.cluster - 0.12)
     hu = oil * texture * response.oil_density
-    outside = moved.take(space.distance)
     nearness = np.exp(-np.maximum(outside, 0) / FLECK_RANGE_MM) * response.spill
     fleck = (outside > 0) & space.liver & (fields.grain + 0.5 * fields.cluster > FLECK_RARITY - 0.9 * nearness)
     hu[fleck] = FLECK_HU * np.minimum(texture[fleck] * 0.35, 2.0)
@@ -98,7 +107,9 @@ def _gas(space: LesionSpace, response: ResponseField, fields: RandomFields, move
         radius = rng.uniform(0.8, 1.8) / space.spacing
         pad = int(np.ceil(radius)) + 2
         box = tuple(slice(max(c - pad, 0), c + pad + 1) for c in centre)
-        axes = np.ogrid[tuple(slice(b.start, min(b.stop, n)) for b, n in zip(box, change.shape, strict=True))]
+        axes: list[np.ndarray] = list(
+            np.ogrid[tuple(slice(b.start, min(b.stop, n)) for b, n in zip(box, change.shape, strict=True))]
+        )
         r = np.sqrt(sum((a - c) ** 2 for a, c in zip(axes, centre, strict=True)))
         change[box] = np.minimum(change[box], GAS_HU * np.clip(radius - r + 0.5, 0, 1))
     return ndimage.gaussian_filter(change, 0.4, truncate=3.0)

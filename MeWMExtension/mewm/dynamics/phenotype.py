@@ -24,6 +24,10 @@ NECROSIS_HU = 32.0
 LEAST_CONTRAST_HU = 20.0
 # Smoothing that separates attenuation from noise, mm.
 SMOOTHING_MM = 2.0
+# Arterial perfusion that liver lacks against tumour: its supply is three quarters portal (standard physiology).
+LIVER_DEFICIT = 0.75
+# Weight of the outermost voxels (partial volume) when the lesion's attenuation is read.
+BORDER_WEIGHT = 0.1
 # Liver this far around the lesion gives its attenuation and noise, mm.
 SURROUNDINGS_MM = 12.0
 # Perfusion of the enhancing part against relative enhancement: floor and slope. The floor stands for the
@@ -76,12 +80,12 @@ class Phenotype:
         return PERFUSION_FLOOR + PERFUSION_SLOPE * min(max(self.relative_enhancement, 0.0), 1.5)
 
 
-def smooth_within(ct: np.ndarray, mask: np.ndarray, spacing: float, sigma_mm: float = SMOOTHING_MM) -> np.ndarray:
-    """Gaussian smoothing that uses only the voxels of ``mask``.
+def smooth_within(ct: np.ndarray, weight: np.ndarray, spacing: float, sigma_mm: float = SMOOTHING_MM) -> np.ndarray:
+    """Gaussian smoothing that uses only the voxels of a mask.
 
     Args:
         ct: HU, any 3D shape.
-        mask: bool, same shape.
+        weight: bool mask or float weights in [0, 1], same shape.
         spacing: edge of a voxel in mm.
         sigma_mm: standard deviation of the Gaussian.
 
@@ -89,23 +93,28 @@ def smooth_within(ct: np.ndarray, mask: np.ndarray, spacing: float, sigma_mm: fl
         float32 HU; where no voxel of the mask is near, the mean over the mask.
     """
     sigma = sigma_mm / spacing
-    box = tight_box(mask, pad=int(np.ceil(2.5 * sigma)))
-    weight = mask[box].astype(np.float32)
+    box = tight_box(weight, pad=int(np.ceil(2.5 * sigma)))
+    weights = weight[box].astype(np.float32)
     # Clipping keeps a vessel clip, gas or a rib that the mask touches from smearing over the lesion.
-    values = np.clip(ct[box], -50, 300) * weight
-    mean = float(values.sum() / max(weight.sum(), 1.0))
+    values = np.clip(ct[box], -50, 300) * weights
+    mean = float(values.sum() / max(weights.sum(), 1e-6))
     total = ndimage.gaussian_filter(values, sigma, truncate=2.5, mode="constant")
-    norm = ndimage.gaussian_filter(weight, sigma, truncate=2.5, mode="constant")
+    norm = ndimage.gaussian_filter(weights, sigma, truncate=2.5, mode="constant")
     smooth = np.full(ct.shape, mean, np.float32)
-    np.divide(total, norm, out=smooth[box], where=norm > 0.02)
+    np.divide(total, norm, out=smooth[box], where=norm > 0.005)
     return smooth
+
+
+def lesion_weight(lesion: np.ndarray) -> np.ndarray:
+    """Weights that trust the lesion's outermost voxels little, because they hold liver too; float32."""
+    return np.where(ndimage.binary_erosion(lesion), 1.0, np.where(lesion, BORDER_WEIGHT, 0.0)).astype(np.float32)
 
 
 def read_phenotype(roi: Roi) -> Phenotype:
     """Read the lesion's phenotype from the pre-treatment CT of ``roi``."""
     box = tight_box(roi.lesion, pad=int(np.ceil(SURROUNDINGS_MM / roi.spacing)))
     ct, lesion = roi.ct[box], roi.lesion[box]
-    smooth = smooth_within(ct, lesion, roi.spacing)
+    smooth = smooth_within(ct, lesion_weight(lesion), roi.spacing)
     liver_hu, noise = _liver(ct, lesion, (roi.liver & roi.inside)[box], roi.spacing)
     values = smooth[_core(lesion)]
     bright = values > 0.5 * (NECROSIS_HU + np.percentile(values, 90))
@@ -153,7 +162,14 @@ def perfusion_map(smooth: np.ndarray, lesion: np.ndarray, phenotype: Phenotype) 
         float32, unitless 0–1.5; 0 in necrosis and outside the lesion, near 1 in hypervascular tumour.
     """
     share = (smooth - phenotype.necrosis_hu) / (phenotype.enhancing_hu - phenotype.necrosis_hu)
-    perfusion = phenotype.perfusion_scale * np.clip(share, 0.0, 1.4)
+    share = np.clip(share, 0.0, 1.4)
+    darker = phenotype.liver_hu - phenotype.enhancing_hu
+    if darker > LEAST_CONTRAST_HU:
+        # In a lesion darker than the liver, what looks like liver within the drawn border is liver: the
+        # hepatic artery gives it a quarter of its blood and little oil.
+        likeness = np.clip((smooth - phenotype.enhancing_hu) / darker, 0.0, 1.0)
+        share = np.minimum(share, 1.0) * (1 - LIVER_DEFICIT * likeness)
+    perfusion = phenotype.perfusion_scale * share
     return np.where(lesion, np.clip(perfusion, 0.0, 1.5), 0.0).astype(np.float32)
 
 

@@ -12,7 +12,6 @@ from collections.abc import Sequence
 
 import numpy as np
 from scipy import ndimage
-from scipy.interpolate import CubicSpline
 
 from mewm.actions.protocol import Protocol
 from mewm.dynamics.space import LesionSpace, lesion_space
@@ -51,11 +50,10 @@ class ProceduralTexture:
 
 def scaled_up_noise(rng: np.random.Generator, shape: tuple[int, ...], step: float) -> np.ndarray:
     """Return Gaussian noise drawn every ``step`` voxels and interpolated between, float32, unit variance."""
-    noise = rng.standard_normal([int(np.ceil(n / step)) + 3 for n in shape])
+    nodes = rng.standard_normal([int(np.ceil(n / step)) + 3 for n in shape])
     offset = rng.random(3)
-    for axis, length in enumerate(shape):
-        along = CubicSpline(np.arange(noise.shape[axis]), noise, axis=axis)
-        noise = along(offset[axis] + np.arange(length) / step)
+    axes = [o + np.arange(n) / step for o, n in zip(offset, shape, strict=True)]
+    noise = ndimage.map_coordinates(nodes, np.meshgrid(*axes, indexing="ij"), order=3, mode="nearest")
     return (noise / max(float(noise.std()), 1e-6)).astype(np.float32)
 
 

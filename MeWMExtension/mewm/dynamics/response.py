@@ -29,7 +29,7 @@ from mewm.voxels import drop_islands
 # Customary dose of oil: 1 ml per cm of diameter, at most about 15 ml (CIRSE standards of practice).
 OIL_ML_PER_CM = 1.0
 # Log-odds that oil fills a voxel: base, and slopes per unit of each cause.
-OIL_BASE = 0.55
+OIL_BASE = 0.85
 OIL_DOSE = 1.1  # per natural logarithm of the dose over the customary dose
 OIL_PERFUSION = 5.0  # per unit of mean perfusion above PERFUSION_TYPICAL
 OIL_LOCAL_PERFUSION = 2.5  # per unit of perfusion above the lesion's mean
@@ -44,8 +44,9 @@ TERRITORY_SPREAD = 1.1
 CLUSTER_SPREAD = 0.45
 GRAIN_SPREAD = 0.35
 OIL_SIDE = 0.7  # less oil where portal and collateral vessels share the supply
-OIL_RIM = 1.0  # the outermost sinusoids wash out first: a ragged border
-OIL_RIM_MM = 1.0
+OIL_RIM = 2.2  # the outermost sinusoids wash out first, unevenly: a ragged border
+OIL_RIM_MM = 1.2
+OIL_RIM_RAGGED_MM = 1.0
 EDGE_SHARPNESS = 4.0
 # The drug spreads further than the oil that carried it: a softer edge.
 DRUG_SHARPNESS = 1.6
@@ -211,7 +212,7 @@ def respond(
         smallest = SMALLEST_REST_ML * 1000 / space.spacing**3
         alive = drop_islands(_scatter(space, alive), smallest).ravel()[inner]
     kept = _logistic(WASHOUT_SHARPNESS * (kill - NON_ENHANCING_LOG_KILL))
-    oil = (oil * np.where(enhancing, OIL_KEPT_ALIVE + (1 - OIL_KEPT_ALIVE) * kept, 1.0)).astype(np.float32)
+    oil = (oil * (OIL_KEPT_ALIVE + (1 - OIL_KEPT_ALIVE) * kept)).astype(np.float32)
     treated = bool(protocol.actions)
     return ResponseField(
         log_kill=_scatter(space, kill.astype(np.float32)),
@@ -294,12 +295,9 @@ def _oil(
         + TERRITORY_SPREAD * fields.territory.ravel()[inner]
         - OIL_SIDE * fields.side.ravel()[inner]
     )
-    local = (
-        reach
-        + CLUSTER_SPREAD * fields.cluster.ravel()[inner]
-        + GRAIN_SPREAD * fields.grain.ravel()[inner]
-        - OIL_RIM * np.exp(-depth / OIL_RIM_MM)
-    )
+    cluster = fields.cluster.ravel()[inner]
+    rim = np.exp(-np.maximum(depth + OIL_RIM_RAGGED_MM * cluster, 0) / OIL_RIM_MM)
+    local = reach + CLUSTER_SPREAD * cluster + GRAIN_SPREAD * fields.grain.ravel()[inner] - OIL_RIM * rim
     # Necrosis without vessels takes up no oil.
     vessels = np.clip(perfusion / (0.35 * phenotype.perfusion_scale), 0, 1)
     oil = vessels * _logistic(EDGE_SHARPNESS * local)

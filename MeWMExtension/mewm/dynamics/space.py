@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from scipy import ndimage
 
-from mewm.dynamics.phenotype import Phenotype, perfusion_map, read_phenotype, smooth_within
+from mewm.dynamics.phenotype import Phenotype, lesion_weight, perfusion_map, read_phenotype, smooth_within
 from mewm.roi import Roi
 from mewm.voxels import tight_box
 
@@ -76,7 +76,7 @@ def _build(roi: Roi) -> LesionSpace:
     # Changes fade over the outer part of the feather so that nothing is cut off where it ends.
     fade = np.clip(roi.feather[box] / 0.2, 0, 1)
     lesion = roi.lesion[box]
-    smooth = smooth_within(roi.ct[box], lesion, roi.spacing)
+    smooth = smooth_within(roi.ct[box], lesion_weight(lesion), roi.spacing)
     return LesionSpace(
         box=box,
         ct=np.ascontiguousarray(roi.ct[box], np.float32),
