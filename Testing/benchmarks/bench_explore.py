@@ -14,7 +14,6 @@ import zlib
 from pathlib import Path
 
 import numpy as np
-from tqdm import tqdm
 
 from mewm.actions.formulary import Formulary
 from mewm.explore.algorithm1 import explore_algorithm1
@@ -97,10 +96,10 @@ def main():
     arguments = parse_arguments()
     make_world = RealWorld if arguments.cases == "real" else load_toys().random_world
     searches = {"Algorithm 1": explore_algorithm1, "fast": explore_fast}
-    same, ratios, distinct, differences = 0, [], [], []
+    differences, ratios, distinct = [], [], []
     regrets = {name: [] for name in searches}
     seconds = {name: [] for name in (*searches, "exhaustive")}
-    for index in tqdm(range(arguments.first, arguments.first + arguments.number), disable=None):
+    for index in range(arguments.first, arguments.first + arguments.number):
         settings = ExploreSettings(seed=index)
         world = make_world(index)
         results = {}
@@ -108,23 +107,26 @@ def main():
             results[name], took = run(search, world, settings)
             seconds[name].append(took)
         paper, fast = results["Algorithm 1"], results["fast"]
-        agrees = paper.winner.protocol.key == fast.winner.protocol.key
-        same += agrees
-        if not agrees:
-            differences.append((index, fast.winner.risk - paper.winner.risk))
+        same = paper.winner.protocol.key == fast.winner.protocol.key
+        if not same:
+            differences.append(fast.winner.risk - paper.winner.risk)
         ratios.append(paper.cost.paper / fast.cost.run)
         distinct.append(paper.cost.run / fast.cost.run)
+        said = "same winner" if same else f"another winner, risk {differences[-1]:+.3f}"
+        line = f"case {index}: {said}; {paper.cost.paper} / {fast.cost.run} simulations = {ratios[-1]:.1f}"
         if not arguments.no_exhaustive:
             referee, took = run(explore_exhaustive, world, settings)
             seconds["exhaustive"].append(took)
             for name, result in results.items():
                 regrets[name].append(regret(referee, result.winner))
-    print(f"{arguments.number} {arguments.cases} cases from {arguments.first}, {ExploreSettings()}")
-    print(f"same winner as Algorithm 1: {same} of {arguments.number}")
-    for index, difference in differences:
-        print(f"  case {index}: the fast search's winner has risk {difference:+.3f} against Algorithm 1's")
+                line += f"; regret of {name} {regrets[name][-1]:.3f}"
+        print(line, flush=True)
+    number = arguments.number
+    print(f"\n{number} {arguments.cases} cases from {arguments.first}, {ExploreSettings()}")
+    print(f"same winner as Algorithm 1: {number - len(differences)} of {number}")
+    print(f"a better one: {sum(d < 0 for d in differences)}, a worse one: {sum(d >= 0 for d in differences)}")
     print(f"simulations of Algorithm 1 over the fast search's: {spread(ratios)}")
-    print(f"the same with no protocol simulated twice: {spread(distinct)}")
+    print(f"the same if Algorithm 1 simulated no protocol twice: {spread(distinct)}")
     for name, values in regrets.items():
         if values:
             zero = sum(value == 0 for value in values) / len(values)

@@ -189,18 +189,18 @@ def test_beam_without_embolics_to_take_drops_out():
 @pytest.mark.parametrize("which", SEARCHES)
 def test_same_seed_gives_the_same_result_alone_and_beside_other_searches(which):
     def once(seed):
-        return json.dumps(search(which, random_world(3, drugs=4, embolics=3), ExploreSettings(seed=seed)).to_dict())
+        return json.dumps(search(which, random_world(3, drugs=3, embolics=2), ExploreSettings(seed=seed)).to_dict())
 
     alone = [once(1), once(2)]
-    with ThreadPoolExecutor(4) as pool:
-        together = list(pool.map(once, [1, 2, 1, 2]))
-    assert together == alone * 2
+    with ThreadPoolExecutor(2) as pool:
+        together = list(pool.map(once, [1, 2]))
+    assert together == alone
     assert alone[0] != alone[1]
 
 
 @pytest.mark.parametrize("which", SEARCHES)
 def test_cancel_stops_before_the_next_simulation(which):
-    world = random_world(0)
+    world = random_world(0, drugs=4, embolics=3)
     cancel = threading.Event()
     seen = []
 
@@ -218,7 +218,7 @@ def test_cancel_stops_before_the_next_simulation(which):
 @pytest.mark.parametrize("which", SEARCHES)
 def test_events_show_each_protocol_before_its_first_numbers_and_count_up(which):
     events = []
-    result = search(which, random_world(1), ExploreSettings(), on_event=events.append)
+    result = search(which, random_world(1, drugs=4, embolics=3), ExploreSettings(), on_event=events.append)
     assert events[0].kind == "stage" and events[0].message
     shown, scored = [], []
     for event in events:

@@ -10,7 +10,7 @@ further replicas go only to protocols whose difference is still in doubt.
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Callable, Sequence
 
 import numpy as np
@@ -25,11 +25,17 @@ from mewm.explore.surrogate import RiskSurrogate
 from mewm.explore.walk import Move, describe, simulations_needed, walk, winner
 from mewm.roles import PolicyModel
 
-# Share of Algorithm 1's simulations that may be spent: a tenth, less what the expected path may misjudge its cost.
-BUDGET = 0.09
+# Share of Algorithm 1's simulations that may be spent to settle the winner, and on caution and contenders: a tenth,
+# less what the expected path may misjudge of Algorithm 1's cost.
+BUDGET, CAREFUL_BUDGET = 0.096, 0.09
 # Small searches may spend this many even so; most of them end up fully simulated.
 SMALL_BUDGET = 30
 DRAWS = 128
+# Of the draws that do not have the favourite winning, how many are asked why.
+VOTERS = 48
+# One simulation says much of a protocol never simulated, a further replica less, and next to nothing of two
+# protocols that did not differ so far.
+REPLICA_WEIGHT, TIE_WEIGHT = 0.3, 0.03
 AGREEMENT = 0.97
 # The draws must agree first as the fitted belief has them, then, while the budget lasts, ever more cautiously.
 CAUTIONS = (1.0, 1.5, 2.0, 3.0)
@@ -101,7 +107,8 @@ class _Search:
             return None
         self._stage("Simulating each drug once", len(first))
         for node in first:
-            self._simulate(node, 1)
+            # Beads are complete: a beam that holds them keeps them, and every step compares others with them.
+            self._simulate(node, self._evaluator.replicas if self._space.is_complete(node) else 1)
         cautions = list(CAUTIONS)
         while True:
             self._belief.update(cautions[0])
@@ -109,13 +116,17 @@ class _Search:
             favourite = winner(self._space, self.risk, moves)
             if favourite is None:
                 return None
-            spare = self._spare(moves, favourite)
+            careful = cautions[0] != CAUTIONS[0]
+            spare = self._spare(moves, favourite, CAREFUL_BUDGET if careful else BUDGET)
             self._stage("Racing the contenders", sum(self._seen.values()) + max(spare, 0))
             disputed = None if spare <= 0 else self._most_disputed(moves, favourite)
             if disputed is not None:
                 self._simulate(disputed, self.replicas(disputed) + 1)
             elif spare > 0 and len(cautions) > 1:
                 cautions.pop(0)
+            elif careful:
+                # What is confirmed and returned rests on the belief as fitted.
+                cautions = [CAUTIONS[0]]
             elif not (self._simulate(favourite, self._evaluator.replicas) or self._confirm_contender(moves, favourite)):
                 return favourite
 
@@ -130,9 +141,9 @@ class _Search:
             self._announced = (message, expected)
             self._evaluator.stage(message, self._run_before + expected)
 
-    def _spare(self, moves: list[Move], favourite: int) -> int:
-        """Return how many simulations the budget leaves beside the favourite's missing replicas."""
-        budget = max(int(BUDGET * simulations_needed(self._space, moves)), SMALL_BUDGET)
+    def _spare(self, moves: list[Move], favourite: int, share: float) -> int:
+        """Return how many simulations a share of Algorithm 1's leaves beside the favourite's missing replicas."""
+        budget = max(int(share * simulations_needed(self._space, moves)), SMALL_BUDGET)
         missing = self._evaluator.replicas - self.replicas(favourite)
         return budget - sum(self._seen.values()) - missing
 
@@ -152,26 +163,41 @@ class _Search:
         played = play_draws(self._space, table, DRAWS)
         if (played.winners == favourite).mean() >= AGREEMENT:
             return None
-        votes: Counter[int] = Counter()
-        for draw in np.flatnonzero(played.winners != favourite):
-            nodes = self._dispute(table, played, int(draw), moves, favourite)
-            open_nodes = [n for n in nodes if self.replicas(n) < self._evaluator.replicas]
-            if open_nodes:
-                votes[min(open_nodes, key=lambda n: (self.replicas(n), -self._variance(table, n), n))] += 1
+        votes: dict[int, float] = defaultdict(float)
+        for draw in np.flatnonzero(played.winners != favourite)[:VOTERS]:
+            for pair in self._disputes(table, played, int(draw), moves, favourite):
+                node = min(pair, key=lambda n: (self.replicas(n), -self._variance(table, n), n))
+                if self.replicas(node) < self._evaluator.replicas:
+                    votes[node] += self._weight(*pair)
         return max(votes, key=lambda node: (votes[node], -node), default=None)
+
+    def _weight(self, one: int, two: int) -> float:
+        """Return how much a simulation promises to settle about the order of two nodes."""
+        first, second = (self._evaluator.risks(self._space.protocols[node]) for node in (one, two))
+        shared = min(len(first), len(second))
+        if not shared:
+            return 1.0
+        return TIE_WEIGHT if first[:shared] == second[:shared] else REPLICA_WEIGHT
 
     def _variance(self, table: DrawTable, node: int) -> float:
         return float(table.risks[table.rows([node])[0]].var())
 
-    def _dispute(
+    def _disputes(
         self, table: DrawTable, played: Played, draw: int, moves: list[Move], favourite: int
-    ) -> tuple[int, int]:
-        """Return the two nodes at which a draw first parts from the expected walk on the way to a winner."""
+    ) -> set[tuple[int, int]]:
+        """Return the pairs of nodes whose order keeps the favourite from winning in this draw.
+
+        Where the draw first parts from the expected walk on the way to either winner, and the two winners if the
+        draw has the favourite behind.
+        """
 
         def drawn(node: int) -> float:
             return float(table.risks[table.rows([node])[0], draw])
 
         rival = int(played.winners[draw])
+        if rival == NOBODY:
+            return set()
+        pairs = {(rival, favourite)} if drawn(rival) < drawn(favourite) else set()
         expected_taken = [move.taken for move in moves]
         expected_after = [move.after for move in moves]
         drawn_taken = [tuple(taken[draw].tolist()) for taken in played.taken]
@@ -180,10 +206,10 @@ class _Search:
         to_rival = self._path(drawn_after, rival)
         for step in range(len(moves)):
             if to_rival[step] not in expected_after[step]:
-                return to_rival[step], self._preferred(to_rival, step, expected_taken[step], self.risk)
+                return pairs | {(to_rival[step], self._preferred(to_rival, step, expected_taken[step], self.risk))}
             if to_favourite[step] not in drawn_after[step]:
-                return to_favourite[step], self._preferred(to_favourite, step, drawn_taken[step], drawn)
-        return rival, favourite
+                return pairs | {(to_favourite[step], self._preferred(to_favourite, step, drawn_taken[step], drawn))}
+        return pairs
 
     def _path(self, after: list[tuple[int, ...]], end: int) -> list[int]:
         """Return nodes that were held after each step and lead to ``end``."""
@@ -216,7 +242,7 @@ class _Search:
         simulated = (node for node in self._seen if self._space.is_complete(node) and node != favourite)
         contenders = sorted(simulated, key=self.risk)[: CONTENDERS - 1]
         missing = [node for node in contenders if self.replicas(node) < self._evaluator.replicas]
-        if not missing or self._spare(moves, missing[0]) < 0:
+        if not missing or self._spare(moves, missing[0], CAREFUL_BUDGET) < 0:
             return False
         self._simulate(missing[0], self._evaluator.replicas)
         return True

@@ -1,11 +1,11 @@
 """A belief about the risk of every protocol, learned from the few that were simulated.
 
 The risk of replica ``t`` of a protocol is modelled as a sum: a level, one effect per agent, one per pair of agents,
-one for each number of drugs, of embolics and of pairs, and a rest of the protocol's own; and, once more for each
-replica's random numbers, a level, one effect per agent, one per pair, and a rest. All effects are independent
-Gaussians, so the risks are jointly Gaussian (Rasmussen & Williams, Gaussian Processes for Machine Learning, MIT Press
-2006, chapter 2). How far the effects of a kind spread is fitted to the simulations. Bliss independence makes log
-viable volume additive over agents and toxicity adds up, hence this form.
+one for each number of drugs, of embolics and of pairs, and a rest of the protocol's own; and all of these once more
+for each replica's random numbers (where luck kills more cells, it does so under every protocol). All effects are
+independent Gaussians, so the risks are jointly Gaussian (Rasmussen & Williams, Gaussian Processes for Machine
+Learning, MIT Press 2006, chapter 2). How far the effects of a kind spread is fitted to the simulations. Bliss
+independence makes log viable volume additive over agents and toxicity adds up, hence this form.
 """
 
 from __future__ import annotations
@@ -28,7 +28,9 @@ _FITTED = {
     "rest": 0.07,
     "replica drug": 0.05,
     "replica embolic": 0.3,
-    "replica pair": 0.1,
+    "replica drug-drug": 0.03,
+    "replica drug-embolic": 0.05,
+    "replica embolic-embolic": 0.15,
     "replica rest": 0.03,
 }
 # A case has one of each of these, from which no spread can be learned.
@@ -41,8 +43,15 @@ _FIXED = {
     "drug-embolics": 0.3,
     "embolic-embolics": 0.3,
     "replica": 0.3,
+    "replica bead": 0.7,
+    "replica drugs": 0.1,
+    "replica embolics": 0.3,
+    "replica drug-drugs": 0.03,
+    "replica drug-embolics": 0.3,
+    "replica embolic-embolics": 0.3,
     "none": 0.0,
 }
+_COUNTS = ["drugs", "embolics", "drug-drugs", "drug-embolics", "embolic-embolics"]
 _PRIOR_LOG_SD = 1.0
 # The effects that decide what need not be simulated; a belief too sure of them would skip too much.
 _CAUTIOUS = tuple(kind for kind in _FITTED if kind not in ("drug", "embolic"))
@@ -172,13 +181,18 @@ class _Effects:
         pairs = list(combinations(self._agents, 2))
         self._pairs = {frozenset(pair): i for i, pair in enumerate(pairs)}
         self.common = ["level", *kinds.values(), *(self._pair_kind(*pair) for pair in pairs)]
-        self.common += ["drugs", "embolics", "drug-drugs", "drug-embolics", "embolic-embolics"]
-        noise = ["replica drug" if kind == "drug" else "replica embolic" for kind in kinds.values()]
-        self.replica = ["replica", *noise, *("replica pair" for _ in pairs), *("none" for _ in range(5))]
+        self.common += _COUNTS
+        noise = [f"replica {kind}" for kind in kinds.values()]
+        self.replica = ["replica", *noise, *(self._noise_kind(*pair) for pair in pairs)]
+        self.replica += [f"replica {count}" for count in _COUNTS]
 
     def _pair_kind(self, one: str, two: str) -> str:
         kind = "-".join(sorted((self._kinds[one], self._kinds[two])))
         return "none" if "bead" in kind else kind
+
+    def _noise_kind(self, one: str, two: str) -> str:
+        kind = self._pair_kind(one, two)
+        return kind if kind == "none" else f"replica {kind}"
 
     def row(self, protocol: Protocol) -> np.ndarray:
         """Return how often a protocol has each effect."""
