@@ -101,7 +101,7 @@ def _survival_bundle() -> Check:
 
 def _opengl() -> Check:
     found = ctypes.util.find_library("EGL")
-    fix = "" if found else "on Debian or Ubuntu: apt-get install libegl1 libgl1"
+    fix = "" if found else "on Debian or Ubuntu: apt-get install libegl1 libgl1-mesa-dri"
     return Check("EGL (pictures)", bool(found), found or "missing; needed by mewm scene", fix, required=False)
 
 

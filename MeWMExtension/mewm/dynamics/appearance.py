@@ -97,19 +97,19 @@ def _oil(
 
 def _gas(space: LesionSpace, response: ResponseField, fields: RandomFields, moved: Deformation) -> np.ndarray:
     """A few small bubbles in dead tissue, more of them in front because gas rises in the supine patient."""
-    dead = np.argwhere(moved.take(response.necrosis) & moved.take(space.distance < -2.0))
+    dry = response.necrosis & (response.oil < 0.3) & (space.distance < -2.0)
+    places = np.argwhere(moved.take(dry))
     change = np.zeros(space.ct.shape, np.float32)
-    if not len(dead):
+    if not len(places):
         return change
     rng = np.random.Generator(np.random.Philox(np.random.SeedSequence([fields.seed, 1])))
-    front = dead[np.argsort(dead[:, 1], kind="stable")][: max(len(dead) // 3, 1)]
+    front = places[np.argsort(places[:, 1], kind="stable")][: max(len(places) // 3, 1)]
     for centre in front[rng.integers(0, len(front), size=int(rng.integers(2, 6)))]:
         radius = rng.uniform(0.8, 1.8) / space.spacing
-        pad = int(np.ceil(radius)) + 2
-        box = tuple(slice(max(c - pad, 0), c + pad + 1) for c in centre)
-        axes: list[np.ndarray] = list(
-            np.ogrid[tuple(slice(b.start, min(b.stop, n)) for b, n in zip(box, change.shape, strict=True))]
-        )
-        r = np.sqrt(sum((a - c) ** 2 for a, c in zip(axes, centre, strict=True)))
-        change[box] = np.minimum(change[box], GAS_HU * np.clip(radius - r + 0.5, 0, 1))
+        low = np.maximum(centre - int(radius) - 2, 0)
+        high = np.minimum(centre + int(radius) + 3, change.shape)
+        box = tuple(slice(a, b) for a, b in zip(low, high, strict=True))
+        offset = np.indices(high - low) + (low - centre)[:, None, None, None]
+        bubble = np.clip(radius - np.sqrt((offset**2).sum(0)) + 0.5, 0, 1)
+        change[box] = np.minimum(change[box], GAS_HU * bubble)
     return ndimage.gaussian_filter(change, 0.4, truncate=3.0)

@@ -190,6 +190,8 @@ def respond(
     Raises:
         InputError: the protocol holds an agent whose effect is unknown.
     """
+    for action in protocol.actions:
+        dose_factor(action)  # an agent without a known effect must not be passed over in silence
     inner = space.inner
     perfusion = space.perfusion.ravel()[inner]
     enhancing = space.smooth.ravel()[inner] >= phenotype.viable_threshold_hu
