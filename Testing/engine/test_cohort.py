@@ -305,8 +305,9 @@ def test_the_hazard_knows_tumour_treatment_and_patient():
     facts = ClinicalFacts(age=68, child_pugh="A5", afp_ng_ml=20, ecog=0, portal_vein_thrombosis="none", tumour_number=1)
 
     def hazard(viable=10.0, protocol=one, **other):
-        return log_hazard(viable, protocol, replace(facts, **other), WORLD.outcome)
+        return log_hazard(viable, 50.0, protocol, replace(facts, **other), WORLD.outcome)
 
+    assert log_hazard(5, 10, one, facts, WORLD.outcome) > log_hazard(5, 100, one, facts, WORLD.outcome)
     assert hazard(viable=40) > hazard(viable=10) > hazard(viable=0)
     assert hazard(protocol=two) > hazard()
     worse = hazard(protocol=two, child_pugh="B8") - hazard(child_pugh="B8")

@@ -251,6 +251,7 @@ def test_covariates_measure_the_tissue(roi):
     half = covariates(roi, with_viable(roi, 0.5), ONE)
     lesion_ml = roi.lesion.sum() * roi.spacing**3 / 1000
     assert np.expm1(half["log_viable_ml"]) == pytest.approx(lesion_ml / 2, rel=0.02)
+    assert half["viable_share"] == pytest.approx(0.5, rel=0.02)
     oil = np.where(roi.lesion, np.uint8(Tissue.LIPIODOL), np.uint8(0))
     assert covariates(roi, oil, ONE)["log_viable_ml"] == 0
     sick = covariates(replace(roi, facts=replace(FACTS, child_pugh="B9")), oil, TWO)

@@ -15,6 +15,7 @@ def log_hazard(viable_ml: float, protocol: Protocol, facts: ClinicalFacts, param
 
     Args:
         viable_ml: truly viable tumour after treatment.
+        lesion_ml: the lesion before it.
         protocol: what was given.
         facts: what is true of the patient, fully stated.
         parameters: the coefficients.
@@ -25,6 +26,7 @@ def log_hazard(viable_ml: float, protocol: Protocol, facts: ClinicalFacts, param
     impairment = (points - 5) / 2.0
     return float(
         p.viable * np.log1p(viable_ml)
+        + p.viable_share * min(viable_ml / lesion_ml, 1.5)
         + p.treatment_load * load
         + p.load_by_impairment * load * impairment
         + p.impairment * impairment

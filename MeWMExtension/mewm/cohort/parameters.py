@@ -219,8 +219,11 @@ class TruthParameters:
 class OutcomeParameters:
     """Log-hazard of death and the Weibull time to it."""
 
-    viable: float = _constant(0.30, "a unit of log(1 + ml): calibrated to the volume-OS correlation")
-    treatment_load: float = _constant(0.45, f"a unit of load in a healthy liver: {ASSUMPTION}")
+    viable: float = _constant(0.18, "a unit of log(1 + ml): calibrated to the volume-OS correlation")
+    viable_share: float = _constant(
+        1.4, f"a unit of viable over baseline volume: median OS 123, 91, 76 weeks after CR, PR, SD, {TABLE}"
+    )
+    treatment_load: float = _constant(0.30, f"a unit of load in a healthy liver: {ASSUMPTION}")
     load_by_impairment: float = _constant(0.45, f"a unit of load and of liver impairment: {ASSUMPTION}")
     impairment: float = _constant(0.45, f"log hazard ratio 0.8 of Child-Pugh B and C over A, {TABLE}")
     log_afp: float = _constant(0.06, f"a unit of log AFP: 0.03-0.1, {TABLE}")

@@ -100,8 +100,9 @@ def simulate_patient(seed: int, index: int, parameters: CohortParameters | None 
 def treat(patient: Patient, protocol: Protocol, parameters: CohortParameters) -> tuple[TrueFuture, float]:
     """Return what a protocol truly does to a patient and the patient's log-hazard after it."""
     future = true_future(patient.roi, protocol, patient.sensitivities, patient.luck)
-    viable = measure(patient.roi, future.tissue).viable_ml
-    return future, log_hazard(viable, protocol, patient.facts, parameters.outcome)
+    after = measure(patient.roi, future.tissue)
+    hazard = log_hazard(after.viable_ml, after.baseline_ml, protocol, patient.facts, parameters.outcome)
+    return future, hazard
 
 
 def simulate_cohort(

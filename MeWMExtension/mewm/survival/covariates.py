@@ -1,10 +1,10 @@
 """What the survival baseline looks at: what is left of the tumour, what the treatment costs, who the patient is.
 
 Every covariate comes from what the application has for a simulated future: the pre-treatment ROI, the predicted
-tissue, the protocol and the clinical facts. The list is short on purpose. Viable fraction, lipiodol coverage and
-the lesion's volume follow viable volume so closely, and drugs and embolics are given together so regularly, that a
-fit on some hundred cases cannot tell them apart: their coefficients took either sign, and the search would have
-followed that chance.
+tissue, the protocol and the clinical facts. The list is short on purpose. Lipiodol coverage and the lesion's
+volume follow what is viable so closely, and drugs and embolics are given together so regularly, that a fit on some
+hundred cases cannot tell them apart: their coefficients took either sign, and the search would have followed that
+chance.
 """
 
 from __future__ import annotations
@@ -31,19 +31,22 @@ def covariates(roi: Roi, tissue: np.ndarray, protocol: Protocol) -> dict[str, fl
         protocol: the treatment.
 
     Returns:
-        ``log_viable_ml``: log(1 + ml) of viable tumour; ``treatment_load``: see :func:`treatment_load`;
+        ``log_viable_ml``: log(1 + ml) of viable tumour; ``viable_share``: its volume over the lesion's before treatment,
+        0–1.5; ``treatment_load``: see :func:`treatment_load`;
         ``liver_impairment``: see :func:`liver_impairment`; ``load_x_impairment``: their product; ``log_afp``: logarithm
         of AFP in ng/ml; ``portal_vein_thrombosis``, ``multinodular``: 0 or 1; ``ecog``: 0–4.
 
     Raises:
         InputError: the protocol holds an agent without a known effect.
     """
-    viable_ml = np.count_nonzero(tissue == Tissue.VIABLE) * roi.spacing**3 / 1000
+    viable, lesion = np.count_nonzero(tissue == Tissue.VIABLE), np.count_nonzero(roi.lesion)
+    viable_ml = viable * roi.spacing**3 / 1000
     load = treatment_load(protocol)
     facts = roi.facts
     impairment = liver_impairment(facts)
     return {
         "log_viable_ml": float(np.log1p(viable_ml)),
+        "viable_share": min(viable / max(lesion, 1), 1.5),
         "treatment_load": load,
         "liver_impairment": impairment,
         "load_x_impairment": None if impairment is None else load * impairment,
