@@ -10,7 +10,9 @@ from mewm.cohort.parameters import OutcomeParameters
 from mewm.survival.covariates import treatment_load
 
 
-def log_hazard(viable_ml: float, protocol: Protocol, facts: ClinicalFacts, parameters: OutcomeParameters) -> float:
+def log_hazard(
+    viable_ml: float, lesion_ml: float, protocol: Protocol, facts: ClinicalFacts, parameters: OutcomeParameters
+) -> float:
     """Return the true log-hazard of a patient after a protocol.
 
     Args:

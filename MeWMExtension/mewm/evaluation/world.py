@@ -65,8 +65,8 @@ class TrueCase:
             treatment = Protocol(protocol.key)
             world = MechanisticDynamics(self.sensitivities)
             tissues = [world.tissue(self.roi, treatment, seed) for seed in range(self.luck)]
-            viable = [measure(self.roi, tissue).viable_ml for tissue in tissues]
-            hazards = [log_hazard(ml, treatment, self.facts, self.outcome) for ml in viable]
+            after = [measure(self.roi, tissue) for tissue in tissues]
+            hazards = [log_hazard(m.viable_ml, m.baseline_ml, treatment, self.facts, self.outcome) for m in after]
             self._known[protocol.key] = float(np.mean(hazards))
         return self._known[protocol.key]
 

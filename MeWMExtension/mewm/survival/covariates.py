@@ -31,22 +31,23 @@ def covariates(roi: Roi, tissue: np.ndarray, protocol: Protocol) -> dict[str, fl
         protocol: the treatment.
 
     Returns:
-        ``log_viable_ml``: log(1 + ml) of viable tumour; ``viable_share``: its volume over the lesion's before treatment,
-        0–1.5; ``treatment_load``: see :func:`treatment_load`;
-        ``liver_impairment``: see :func:`liver_impairment`; ``load_x_impairment``: their product; ``log_afp``: logarithm
-        of AFP in ng/ml; ``portal_vein_thrombosis``, ``multinodular``: 0 or 1; ``ecog``: 0–4.
+        ``log_viable_ml``: log(1 + ml) of viable tumour; ``viable_share``: its volume over the lesion's before
+        treatment, 0–1.5; ``treatment_load``: see :func:`treatment_load`; ``liver_impairment``: see
+        :func:`liver_impairment`; ``load_x_impairment``: their product; ``log_afp``: logarithm of AFP in ng/ml;
+        ``portal_vein_thrombosis``, ``multinodular``: 0 or 1; ``ecog``: 0–4.
 
     Raises:
         InputError: the protocol holds an agent without a known effect.
     """
-    viable, lesion = np.count_nonzero(tissue == Tissue.VIABLE), np.count_nonzero(roi.lesion)
-    viable_ml = viable * roi.spacing**3 / 1000
+    voxel_ml = roi.spacing**3 / 1000
+    viable_ml = float(np.count_nonzero(tissue == Tissue.VIABLE)) * voxel_ml
+    lesion_ml = float(np.count_nonzero(roi.lesion)) * voxel_ml
     load = treatment_load(protocol)
     facts = roi.facts
     impairment = liver_impairment(facts)
     return {
         "log_viable_ml": float(np.log1p(viable_ml)),
-        "viable_share": min(viable / max(lesion, 1), 1.5),
+        "viable_share": min(viable_ml / max(lesion_ml, voxel_ml), 1.5),
         "treatment_load": load,
         "liver_impairment": impairment,
         "load_x_impairment": None if impairment is None else load * impairment,

@@ -94,8 +94,8 @@ def test_expected_hazard_is_the_mean_over_chance_of_the_worlds_own(roi, truth):
     protocol = parse_protocol("Lobaplatin 30 mg; Lipiodol 10 ml").protocol
     by_hand = []
     for seed in range(2):
-        viable = measure(roi, truth.future(Protocol(protocol.key), seed).tissue).viable_ml
-        by_hand.append(log_hazard(viable, protocol, roi.facts, OutcomeParameters()))
+        after = measure(roi, truth.future(Protocol(protocol.key), seed).tissue)
+        by_hand.append(log_hazard(after.viable_ml, after.baseline_ml, protocol, roi.facts, OutcomeParameters()))
     assert truth.expected_log_hazard(protocol) == pytest.approx(np.mean(by_hand))
     # The order in which agents are named does not matter.
     backwards = Protocol(protocol.actions[::-1])
