@@ -141,6 +141,19 @@ def test_an_unfinished_case_never_looks_complete(tmp_path, monkeypatch):
         read_cohort(tmp_path / "full")
 
 
+def test_a_failure_ends_the_simulation_at_once(tmp_path):
+    out = tmp_path / "broken"
+    begun = out / "cases" / ".case_00000.partial"
+    begun.parent.mkdir(parents=True)
+    begun.write_text("a file where the first case's folder should be")
+    shutil.copy(simulate_cohort(tmp_path / "whole", cases=1, seed=1, workers=1) / "cohort.json", out)
+    with pytest.raises(InputError, match="cannot be written"):
+        simulate_cohort(out, cases=300, seed=1, workers=2)
+    assert len(list(out.glob("cases/case_*"))) < 12
+    with pytest.raises(InputError, match="incomplete"):
+        read_cohort(out)
+
+
 def test_wrong_requests_are_told_in_one_sentence(copy, tmp_path):
     with pytest.raises(InputError, match="another seed"):
         simulate_cohort(copy, cases=4, seed=SEED + 1)

@@ -253,15 +253,15 @@ def _write_missing(
             write_case(out, seed, index, parameters)
             report(done := done + 1, cases)
         return
-    with ProcessPoolExecutor(min(workers, len(missing)), initializer=_single_thread) as pool:
-        futures = [pool.submit(write_case, out, seed, index, parameters) for index in missing]
-        try:
-            for future in as_completed(futures):
-                future.result()
-                report(done := done + 1, cases)
-        except BaseException:
-            pool.shutdown(wait=False, cancel_futures=True)
-            raise
+    pool = ProcessPoolExecutor(min(workers, len(missing)), initializer=_single_thread)
+    futures = [pool.submit(write_case, out, seed, index, parameters) for index in missing]
+    try:
+        for future in as_completed(futures):
+            future.result()
+            report(done := done + 1, cases)
+    finally:
+        # After a failure or Ctrl-C nothing that has not begun shall begin.
+        pool.shutdown(cancel_futures=True)
 
 
 def _single_thread() -> None:
