@@ -51,8 +51,8 @@ def random_fields(space: LesionSpace, seed: int) -> RandomFields:
     fields = cache.get(seed)
     if fields is None:
         fields = _draw(space, seed)
-        while len(cache) >= _CACHED_SEEDS:
-            cache.pop(next(iter(cache)), None)
+        for oldest in list(cache)[: max(len(cache) - _CACHED_SEEDS + 1, 0)]:
+            cache.pop(oldest, None)
         cache[seed] = fields
     return fields
 
