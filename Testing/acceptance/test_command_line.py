@@ -252,7 +252,19 @@ def test_a_closed_pipe_is_not_an_error(case_arguments, tmp_path):
     assert done.stderr == ""
 
 
-@pytest.mark.parametrize("command", ["explore", "simulate", "scene", "doctor", "cohort simulate", "train cox", "evaluate"])
+@pytest.mark.parametrize(
+    "command",
+    [
+        "explore",
+        "simulate",
+        "scene",
+        "doctor",
+        "cohort simulate",
+        "cohort import-hcc-tace-seg",
+        "train cox",
+        "evaluate",
+    ],
+)
 def test_help_shows_an_example(command, capsys):
     with pytest.raises(SystemExit) as stop:
         main([*command.split(), "--help"])
