@@ -1,6 +1,6 @@
 """Print how long `import mewm` takes beside an empty interpreter, and which packages it loads.
 
-    python Testing/benchmarks/bench_import.py
+python Testing/benchmarks/bench_import.py
 """
 
 import statistics
@@ -28,8 +28,11 @@ def main() -> None:
     extra = 1000 * (statistics.median(imported) - statistics.median(empty))
     print(f"empty interpreter {1000 * statistics.median(empty):6.1f} ms (median of {RUNS})")
     print(f"with import mewm  {1000 * statistics.median(imported):6.1f} ms")
-    print(f"import mewm costs {extra:6.1f} ms, {statistics.median(imported) / statistics.median(empty):.2f} times empty")
-    heavy = "import sys, mewm; print(sorted({'torch', 'numpy', 'scipy', 'SimpleITK', 'pandas'} & set(sys.modules)))"
+    print(
+        f"import mewm costs {extra:6.1f} ms, {statistics.median(imported) / statistics.median(empty):.2f} times empty"
+    )
+    names = "{'torch', 'numpy', 'scipy', 'SimpleITK', 'pandas'}"
+    heavy = f"import sys, mewm; print(sorted({names} & set(sys.modules)))"
     print("heavy packages loaded:", subprocess.check_output([sys.executable, "-c", heavy], text=True).strip())
 
 

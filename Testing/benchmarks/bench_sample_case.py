@@ -1,6 +1,6 @@
 """Print wall time and peak memory of `mewm explore --sample` as a whole process, beside one simulation.
 
-    python Testing/benchmarks/bench_sample_case.py [--runs 3]
+python Testing/benchmarks/bench_sample_case.py [--runs 3]
 """
 
 import argparse
