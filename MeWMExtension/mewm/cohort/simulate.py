@@ -187,7 +187,7 @@ def write_case(out: Path, seed: int, index: int, parameters: CohortParameters) -
         "log_hazard": hazard,
         "death_weeks": death_weeks,
     }
-    images = {
+    images: dict[str, np.ndarray] = {
         "pre_ct": roi.ct.astype(np.int16),
         "post_ct": np.rint(future.ct).astype(np.int16),
         "lesion": roi.lesion.astype(np.uint8),
