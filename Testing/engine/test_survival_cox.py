@@ -240,6 +240,8 @@ def test_facts_not_stated_are_said_and_take_the_training_median(roi, case):
     assert not any("log_viable_ml (not" in name for name in missing)
     expected = model.coefficients["log_afp"] * (model.medians["log_afp"] - model.means["log_afp"])
     assert blank.contributions["log_afp (not stated)"] == pytest.approx(expected)
+    more = model.score(replace(roi, facts=ClinicalFacts()), case.post_ct, tissue, TWO)
+    assert more.risk > blank.risk + 0.02  # drugs cost something also where the liver's function is not stated
 
 
 def test_a_curve_that_stays_above_one_half_has_an_infinite_median(roi, case):
@@ -255,8 +257,11 @@ def test_covariates_measure_the_tissue(roi):
     oil = np.where(roi.lesion, np.uint8(Tissue.LIPIODOL), np.uint8(0))
     assert covariates(roi, oil, ONE)["log_viable_ml"] == 0
     sick = covariates(replace(roi, facts=replace(FACTS, child_pugh="B9")), oil, TWO)
-    assert sick["load_x_impairment"] == pytest.approx(2 * treatment_load(TWO))
-    assert covariates(replace(roi, facts=ClinicalFacts()), oil, TWO)["load_x_impairment"] is None
+    assert sick["treatment_burden"] == pytest.approx(2.5 * treatment_load(TWO))
+    blank = replace(roi, facts=ClinicalFacts())
+    assert covariates(blank, oil, TWO)["treatment_burden"] is None
+    assumed = covariates(blank, oil, TWO, unstated_impairment=0.5)
+    assert assumed["treatment_burden"] == pytest.approx(treatment_load(TWO)) and assumed["liver_impairment"] is None
 
 
 def test_loads_grow_with_drugs_dose_and_permanence():

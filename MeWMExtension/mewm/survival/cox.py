@@ -97,7 +97,7 @@ class CoxSurvival:
             InputError: the protocol holds an agent without a known effect.
         """
         contributions: dict[str, float] = {}
-        values = covariates(roi, tissue, protocol)
+        values = covariates(roi, tissue, protocol, unstated_impairment=self.medians.get("liver_impairment"))
         for name, coefficient in self.coefficients.items():
             value = values[name]
             label = name if value is not None else f"{name} (not stated)"

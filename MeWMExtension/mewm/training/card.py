@@ -7,9 +7,8 @@ from typing import Any
 _MEANING = {
     "log_viable_ml": "log(1 + ml) of viable tumour after treatment",
     "viable_share": "its volume over the lesion's before treatment",
-    "treatment_load": "toxicity of the drugs and harm of the embolics by dose; about 0.8 for one drug with Lipiodol",
+    "treatment_burden": "toxicity of drugs and embolics by dose, times (0.5 + liver impairment)",
     "liver_impairment": "0 at Child-Pugh A5, 1 more for two points; from ALBI where Child-Pugh is not stated",
-    "load_x_impairment": "their product",
     "log_afp": "logarithm of AFP in ng/ml",
     "portal_vein_thrombosis": "any, 0 or 1",
     "multinodular": "more than one lesion, 0 or 1",
