@@ -75,7 +75,7 @@ def import_hcc_tace_seg(
 ) -> ImportReport:
     """Import HCC-TACE-Seg as a cohort, or finish or renew an import.
 
-    A patient whose files and row are those of an earlier run is not done again.
+    A patient whose files and row are those of an earlier run is not done again. The result does not depend on ``workers``.
 
     Args:
         tcia_dir: what the NBIA Data Retriever wrote, in any layout.

@@ -7,6 +7,8 @@ warped away.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import numpy as np
@@ -31,8 +33,6 @@ SAMPLES = 60_000
 """Voxels around the liver that the metric of the rigid step looks at, at every resolution."""
 BINS = 32
 SEED = 20210601
-WORK_UNITS = 2
-"""Parts into which ITK splits the metric, fixed because the sum's rounding depends on it."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -93,9 +93,21 @@ def align_rigidly(pre: sitk.Image, post: sitk.Image, liver: sitk.Image) -> tuple
     moving = _moving(post)
     try:
         start = _translation(region, moving)
-        return _rigid(region, moving, start), region
+        with _one_thread():
+            return _rigid(region, moving, start), region
     except RuntimeError as error:
         raise LeftOut("the follow-up CT could not be aligned with the first one") from error
+
+
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    """Let ITK sum its metric in one order, so that the last digits are always the same; patients run in parallel."""
+    before = sitk.ProcessObject.GetGlobalDefaultNumberOfThreads()
+    sitk.ProcessObject.SetGlobalDefaultNumberOfThreads(1)
+    try:
+        yield
+    finally:
+        sitk.ProcessObject.SetGlobalDefaultNumberOfThreads(before)
 
 
 def _region(pre: sitk.Image, liver: sitk.Image) -> Region:
@@ -203,7 +215,6 @@ def _method(mask: sitk.Image, shrink: list[int]) -> sitk.ImageRegistrationMethod
     method.SetMetricSamplingStrategy(method.RANDOM)
     method.SetMetricSamplingPercentagePerLevel([min(1.0, SAMPLES * n**3 / voxels) for n in shrink], SEED)
     method.SetInterpolator(sitk.sitkLinear)
-    method.SetNumberOfThreads(WORK_UNITS)
     method.SetShrinkFactorsPerLevel(shrink)
     method.SetSmoothingSigmasPerLevel([float(n) if n > 1 else 0.0 for n in shrink])
     method.SmoothingSigmasAreSpecifiedInPhysicalUnitsOn()
@@ -222,8 +233,8 @@ def _rigid(region: Region, moving: sitk.Image, shift: np.ndarray) -> sitk.Euler3
     )
     method.SetOptimizerScalesFromPhysicalShift()
     method.SetInitialTransform(start, inPlace=False)
-    found = sitk.Euler3DTransform(sitk.CompositeTransform(method.Execute(region.fixed, moving)).GetBackTransform())
-    return found
+    found = method.Execute(region.fixed, moving)
+    return sitk.Euler3DTransform(sitk.CompositeTransform(found).GetBackTransform())
 
 
 def _without(mask: sitk.Image, tumour: sitk.Image) -> sitk.Image:
