@@ -196,7 +196,8 @@ def test_a_written_case_is_a_case_like_any_other(folder):
     expected = cohort.load(row).roi
     volume = roi.lesion.sum() * roi.spacing**3
     assert volume == pytest.approx(expected.lesion.sum() * expected.spacing**3, rel=0.03)
-    assert np.median(roi.ct[roi.lesion]) == pytest.approx(np.median(expected.ct[expected.lesion]), abs=3)
+    # The grids differ by part of a voxel, so the border mixes differently with the liver around it.
+    assert np.median(roi.ct[roi.lesion]) == pytest.approx(np.median(expected.ct[expected.lesion]), abs=8)
 
 
 def test_splits_depend_on_seed_and_case_only():

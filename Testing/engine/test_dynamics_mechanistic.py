@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from scipy import ndimage
 
 from mewm.actions.base import load_action_base
 from mewm.actions.protocol import Protocol
@@ -88,6 +89,22 @@ def test_beads_leave_necrosis_and_no_oil(dynamics, roi):
     post = dynamics.simulate(roi, beads, [best])[0]
     assert (tissue == Tissue.LIPIODOL).sum() == 0
     assert 5 < np.median(post[tissue == Tissue.NECROSIS]) < 60
+
+
+def test_necrosis_keeps_the_noise_of_the_scan(dynamics, roi):
+    beads = protocol("Doxorubicin-eluting beads 75 mg 100-300 µm")
+    best = min(SEEDS, key=lambda seed: dynamics.respond(roi, beads, seed).viable_fraction)
+    post = dynamics.simulate(roi, beads, [best])[0]
+    dead = ndimage.binary_erosion((dynamics.tissue(roi, beads, best) == Tissue.NECROSIS) & roi.lesion)
+    grain = [(ct - ndimage.gaussian_filter(ct, 1.5))[dead].std() for ct in (roi.ct, post)]
+    assert 0.8 < grain[1] / grain[0] < 1.2
+
+
+def test_changes_fade_without_a_seam(dynamics, roi):
+    change = np.abs(dynamics.simulate(roi, protocol(USUAL), [1])[0] - roi.ct) * roi.feather
+    rim = (roi.feather > 0) & (roi.feather < 0.02)
+    assert change[rim].max() < 5
+    assert change[roi.lesion].max() > 100
 
 
 def test_a_drug_without_embolic_does_little(dynamics, roi):

@@ -4,6 +4,9 @@ import dataclasses
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy import ndimage
 
 from mewm.diameter import longest_axial_diameter
 from mewm.measure import measure, response_category
@@ -40,6 +43,19 @@ def test_a_column_along_the_body_has_only_the_diagonal_of_one_voxel():
 def test_separate_rests_are_not_measured_across_the_necrosis_between_them():
     two = box((10, 60, 60), (5, 6), (10, 20), (10, 11)) | box((10, 60, 60), (5, 6), (10, 40), (50, 51))
     assert longest_axial_diameter(two, 1.0) == pytest.approx(np.hypot(30, 1))
+
+
+@given(st.integers(0, 2**32 - 1), st.floats(0.2, 0.9))
+@settings(max_examples=40, deadline=None)
+def test_the_diameter_is_that_of_all_pairs_of_corners(seed, share):
+    mask = np.random.default_rng(seed).random((2, 9, 9)) < share
+    longest = 0.0
+    for axial in mask:
+        parts, count = ndimage.label(axial, np.ones((3, 3)))
+        for part in range(1, count + 1):
+            corners = np.concatenate([np.argwhere(parts == part) + c for c in ((0, 0), (0, 1), (1, 0), (1, 1))])
+            longest = max(longest, np.linalg.norm(corners[:, None] - corners, axis=-1).max())
+    assert longest_axial_diameter(mask, 1.5) == pytest.approx(1.5 * longest)
 
 
 def test_an_empty_mask_has_no_diameter():
