@@ -75,7 +75,8 @@ def import_hcc_tace_seg(
 ) -> ImportReport:
     """Import HCC-TACE-Seg as a cohort, or finish or renew an import.
 
-    A patient whose files and row are those of an earlier run is not done again. The result does not depend on ``workers``.
+    A patient whose files and row are those of an earlier run is not done again. The files do not depend on the
+    number of processes.
 
     Args:
         tcia_dir: what the NBIA Data Retriever wrote, in any layout.
