@@ -1,5 +1,7 @@
 """The mechanistic simulator behaves as the physics it stands for, and as the search relies on."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 from scipy import ndimage
@@ -105,6 +107,19 @@ def test_changes_fade_without_a_seam(dynamics, roi):
     rim = (roi.feather > 0) & (roi.feather < 0.02)
     assert change[rim].max() < 5
     assert change[roi.lesion].max() > 100
+
+
+def test_a_shrinking_lesion_draws_no_air_into_the_scan(phantom_case):
+    roi = cut_roi(phantom_case)
+    inside = np.ones_like(roi.inside)
+    inside[:44] = False  # the scan ends within the lesion
+    cut = dataclasses.replace(roi, inside=inside, lesion=roi.lesion & inside, ct=np.where(inside, roi.ct, -1000))
+    beads = protocol("Doxorubicin-eluting beads 75 mg 100-300 µm")
+    best = min(SEEDS, key=lambda seed: MechanisticDynamics().respond(cut, beads, seed).scale)
+    assert MechanisticDynamics().respond(cut, beads, best).scale < 0.97
+    post = MechanisticDynamics().simulate(cut, beads, [best])[0]
+    assert (post[44][cut.lesion[44]] > -100).all()
+    np.testing.assert_array_equal(post[:44], cut.ct[:44])
 
 
 def test_a_drug_without_embolic_does_little(dynamics, roi):

@@ -25,7 +25,8 @@ class LesionSpace:
         box: where the box lies in the ROI's grid.
         ct: pre-treatment HU, float32.
         lesion, liver: bool.
-        gate: weight of any change, float32 in [0, 1]; 0 where the ROI's feather ends.
+        inside: voxels within the scan, bool.
+        gate: weight of any change, float32 in [0, 1]; 0 where the ROI's feather ends and outside the scan.
         distance: signed distance to the lesion's surface in mm, float32, negative inside.
         smooth: attenuation smoothed within the lesion, HU, float32.
         perfusion: relative arterial perfusion, float32 0–1.5, 0 outside the lesion.
@@ -38,6 +39,7 @@ class LesionSpace:
     ct: np.ndarray
     lesion: np.ndarray
     liver: np.ndarray
+    inside: np.ndarray
     gate: np.ndarray
     distance: np.ndarray
     smooth: np.ndarray
@@ -74,7 +76,7 @@ def _build(roi: Roi) -> LesionSpace:
     near = roi.lesion | ((distance < REACH_MM) & (roi.feather > 0))
     box = tight_box(near)
     # Changes fade over the outer part of the feather so that nothing is cut off where it ends.
-    fade = np.clip(roi.feather[box] / 0.2, 0, 1)
+    fade = np.clip(roi.feather[box] / 0.2, 0, 1) * roi.inside[box]
     lesion = roi.lesion[box]
     smooth = smooth_within(roi.ct[box], lesion_weight(lesion), roi.spacing)
     return LesionSpace(
@@ -82,6 +84,7 @@ def _build(roi: Roi) -> LesionSpace:
         ct=np.ascontiguousarray(roi.ct[box], np.float32),
         lesion=np.ascontiguousarray(lesion),
         liver=np.ascontiguousarray(roi.liver[box]),
+        inside=np.ascontiguousarray(roi.inside[box]),
         gate=fade.astype(np.float32),
         distance=np.ascontiguousarray(distance[box]),
         smooth=smooth,
