@@ -21,6 +21,10 @@ from mewm.roi import GRID, Roi, feather
 SCHEMA = "mewm-cohort/1"
 SPLITS = ("train", "val", "test")
 IMAGES = ("pre_ct", "post_ct", "lesion", "liver", "tissue")
+OPTIONAL_IMAGES = ("tissue",)
+"""Images that a cohort may lack: nobody marked the follow-up of an imported one."""
+PHASES = ("unenhanced", "arterial", "portal")
+RESPONSES = ("CR", "PR", "SD", "PD")
 _FACT_TYPES: dict[str, type] = {
     "age": float,
     "albumin_g_dl": float,
@@ -53,6 +57,8 @@ COLUMNS: dict[str, type] = {
     "event": int,
 }
 """Columns of ``cases.csv`` and their types; an empty cell means not stated."""
+EXTRA_COLUMNS: dict[str, type] = {"patient_id": str, "vascular_invasion": bool, "note": str}
+"""Columns that a table may have besides."""
 
 
 @dataclass(frozen=True)
@@ -62,18 +68,19 @@ class CohortRow:
     Attributes:
         case_id: name of the case's folder under ``cases``.
         split: ``"train"``, ``"val"`` or ``"test"``.
-        phase: contrast phase of the CTs, ``"portal"`` or ``"arterial"``.
+        phase: contrast phase of the first CT, ``"unenhanced"``, ``"arterial"`` or ``"portal"``; ``None`` where it
+            could not be measured.
         facts: clinical facts as recorded.
         protocol: the as-treated protocol.
         mrecist: ``"CR"``, ``"PR"``, ``"SD"``, ``"PD"`` or ``None``.
         os_weeks: observed overall survival in weeks.
         event: whether the patient died (otherwise censored).
-        values: every column by name.
+        values: every column by name, those of :data:`EXTRA_COLUMNS` where the table has them.
     """
 
     case_id: str
     split: str
-    phase: str
+    phase: str | None
     facts: ClinicalFacts
     protocol: Protocol
     mrecist: str | None
@@ -90,13 +97,13 @@ class CohortCase:
         row: its line in the table.
         roi: pre-treatment CT, lesion, liver and facts.
         post_ct: CT after treatment, float32 HU, (96, 96, 96).
-        tissue: labels of that CT (:class:`mewm.roles.Tissue`), uint8, same shape.
+        tissue: labels of that CT (:class:`mewm.roles.Tissue`), uint8, same shape; ``None`` where nobody marked it.
     """
 
     row: CohortRow
     roi: Roi
     post_ct: np.ndarray
-    tissue: np.ndarray
+    tissue: np.ndarray | None
 
 
 @dataclass(frozen=True)
@@ -123,12 +130,13 @@ class Cohort:
 
 
 def load_case(folder: Path, row: CohortRow) -> CohortCase:
-    """Read the images of one case of the cohort in ``folder``.
+    """Read the images of one case of the cohort in ``folder``; a cohort without truth may lack ``tissue.nrrd``.
 
     Raises:
         InputError: an image is missing, damaged or on another grid.
     """
-    images = {name: _read(folder / "cases" / row.case_id / f"{name}.nrrd") for name in IMAGES}
+    paths = {name: folder / "cases" / row.case_id / f"{name}.nrrd" for name in IMAGES}
+    images = {n: _read(path) for n, path in paths.items() if n not in OPTIONAL_IMAGES or path.is_file()}
     arrays = {name: sitk.GetArrayFromImage(image) for name, image in images.items()}
     lesion = arrays["lesion"] > 0
     spacing = float(images["pre_ct"].GetSpacing()[0])
@@ -142,7 +150,7 @@ def load_case(folder: Path, row: CohortRow) -> CohortCase:
         origin=images["pre_ct"].GetOrigin(),
         facts=row.facts,
     )
-    return CohortCase(row, roi, arrays["post_ct"].astype(np.float32), arrays["tissue"])
+    return CohortCase(row, roi, arrays["post_ct"].astype(np.float32), arrays.get("tissue"))
 
 
 def read_cohort(folder: Path) -> Cohort:
@@ -207,11 +215,13 @@ def write_image(array: np.ndarray, spacing: float, origin: tuple[float, float, f
 
 def _read(path: Path) -> sitk.Image:
     if not path.is_file():
-        raise InputError(f"The cohort's image {path} is missing; delete the case's folder and simulate again.")
+        raise InputError(f"The cohort's image {path} is missing; delete the case's folder and write the cohort again.")
     try:
         image = sitk.ReadImage(str(path))
     except RuntimeError as error:
-        raise InputError(f"The cohort's image {path} is damaged; delete its folder and simulate again.") from error
+        raise InputError(
+            f"The cohort's image {path} is damaged; delete its folder and write the cohort again."
+        ) from error
     if image.GetSize() != (GRID,) * 3:
         raise InputError(f"The cohort's image {path} has {image.GetSize()} voxels instead of {GRID} a side.")
     return image
@@ -227,7 +237,8 @@ def _cell(value: Any) -> str:
 
 def _parse_row(line: Mapping[str, str], where: str) -> CohortRow:
     try:
-        values = {name: _parse(line[name], kind) for name, kind in COLUMNS.items()}
+        values = {name: parse_cell(line[name], kind) for name, kind in COLUMNS.items()}
+        values |= {name: parse_cell(line[name], kind) for name, kind in EXTRA_COLUMNS.items() if name in line}
     except ValueError as error:
         raise InputError(f"A value in {where} is not of its column's type ({error}).") from None
     parsed = parse_protocol(values["protocol"] or "")
@@ -248,8 +259,13 @@ def _parse_row(line: Mapping[str, str], where: str) -> CohortRow:
     )
 
 
-def _parse(text: str, kind: type) -> Any:
-    if text == "":
+def parse_cell(text: str | None, kind: type) -> Any:
+    """Return a cell of ``cases.csv`` in its column's type; ``None`` where it is empty.
+
+    Raises:
+        ValueError: the text is not of that type.
+    """
+    if text is None or text == "":
         return None
     if kind is bool:
         if text not in ("true", "false"):

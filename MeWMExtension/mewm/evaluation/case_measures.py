@@ -111,7 +111,9 @@ def _synthesis(
     assistant, shown = IntensityAssistant(), lesion_slices(roi.lesion)
     largest = int(roi.lesion.sum(axis=(1, 2)).argmax())
     candidates = _candidates(case, truth, config, base)
-    record: dict[str, Any] = {"true": _measured(case, case.tissue), "arms": {}}
+    # Where nobody marked the follow-up, the assistant reads it, as it reads the simulations.
+    tissue = assistant.segment(roi, case.post_ct) if case.tissue is None else case.tissue
+    record: dict[str, Any] = {"true": _measured(case, tissue), "arms": {}}
     arrays = {"true": windowed(case.post_ct[shown]), "page_true": case.post_ct[largest].astype(np.int16)}
     arrays |= {"page_before": roi.ct[largest].astype(np.int16), "page_lesion": roi.lesion[largest]}
     truths = _candidate_features([truth.future(p, base % 2**31).ct for p in candidates], shown) if truth else None

@@ -29,7 +29,7 @@ KIND = "hcc-tace-seg"
 REVISION = 1
 """Raised whenever the import would write other files from the same input."""
 NOTICE = "Real patients of TCIA's HCC-TACE-Seg (CC BY 4.0, doi 10.7937/TCIA.5FNA-0924). For research only."
-EXTRA_COLUMNS = ("vascular_invasion", "note")
+ADDED_COLUMNS = ("vascular_invasion", "note")
 SPLIT_SHARES = {"train": 0.7, "val": 0.1, "test": 0.2}
 Progress = Callable[[int, int], None]
 
@@ -224,7 +224,7 @@ def _collect(out: Path, records: tuple[CurationRecord, ...]) -> None:
     rows: list[dict[str, Any]] = [
         json.loads((out / "cases" / case_id / "case.json").read_text(encoding="utf-8")) for case_id in kept
     ]
-    write_table(out / "cases.csv", [*COLUMNS, *EXTRA_COLUMNS], rows)
+    write_table(out / "cases.csv", [*COLUMNS, *ADDED_COLUMNS], rows)
     write_table(out / "curation.csv", curation.COLUMNS, [record.row() for record in records])
 
 
