@@ -17,7 +17,7 @@ from mewm.actions.protocol import Protocol
 from mewm.actions.text import parse_protocol
 from mewm.case import Case, make_case, read_case
 from mewm.doctor import doctor
-from mewm.errors import InputError, MewmError
+from mewm.errors import InputError, MewmError, RuleViolation
 from mewm.exploration import Exploration, Models
 from mewm.explore.algorithm1 import explore_algorithm1
 from mewm.explore.evaluator import Evaluator, evaluate_protocol
@@ -31,16 +31,19 @@ from mewm.roi import Roi, cut_roi
 from mewm.sample import sample_case
 
 if TYPE_CHECKING:
+    from mewm.clinical import ClinicalFacts
     from mewm.roles import Finding
 
 __all__ = [
     "Exploration",
     "Models",
     "Settings",
+    "check_rules",
     "doctor",
     "explore",
     "make_case",
     "read_case",
+    "read_protocol",
     "sample_case",
     "scene",
     "simulate",
@@ -64,6 +67,7 @@ def explore(
     confirm: int = 5,
     on_event: OnEvent | None = None,
     cancel: CancelToken | None = None,
+    roi: Roi | None = None,
 ) -> Exploration:
     """Propose, simulate, segment, score and rank TACE protocols for one case.
 
@@ -79,6 +83,7 @@ def explore(
         confirm: rows at the top of the ranking that get all replicas after a fast search.
         on_event: receives news while the search runs.
         cancel: checked between simulations.
+        roi: the case on the model grid where the caller has cut it already.
 
     Returns:
         The ranked protocols with their simulated volumes.
@@ -100,7 +105,7 @@ def explore(
     own, told = _own_protocols(own_protocols)
     timings: dict[str, float] = {}
     with _timed(timings, "cut_roi_s"):
-        roi = cut_roi(case)
+        roi = roi or cut_roi(case)
     evaluator = _evaluator(roi, models, settings, on_event, cancel)
     with _timed(timings, "search_s"):
         found = _SEARCHES[search](evaluator, models.policy, formulary, goal)
@@ -124,6 +129,8 @@ def explore(
         _warnings(case, roi, found.proposal.findings, told),
         timings,
         "explore",
+        formulary,
+        goal,
     )
 
 
@@ -138,6 +145,7 @@ def simulate(
     override_rules: bool = False,
     on_event: OnEvent | None = None,
     cancel: CancelToken | None = None,
+    roi: Roi | None = None,
 ) -> Exploration:
     """Simulate, segment and score one protocol.
 
@@ -151,9 +159,11 @@ def simulate(
         override_rules: go on although rules forbid the protocol; the violations stay in the result.
         on_event: receives news.
         cancel: checked between simulations.
+        roi: the case on the model grid where the caller has cut it already.
 
     Raises:
-        InputError: the text cannot be read, names an unknown agent, or breaks a rule that is not overridden.
+        InputError: the text cannot be read or names an unknown agent.
+        RuleViolation: the protocol breaks a rule that is not overridden.
         Cancelled: ``cancel`` was set.
 
     Example:
@@ -164,14 +174,12 @@ def simulate(
     """
     settings = Settings(replicas=replicas, seed=seed)
     models = models or Models()
+    formulary = formulary or Formulary.everything()
     (wanted,), told = _own_protocols([protocol])
-    findings = rules.check(wanted, case.facts, formulary or Formulary.everything())
-    broken = [finding.message for finding in findings if finding.severity == "excluded"]
-    if broken and not override_rules:
-        raise InputError(f"{' '.join(broken)} Change the protocol, or use --override-rules to go on knowingly.")
+    findings = check_rules(wanted, case.facts, formulary, override_rules=override_rules)
     timings: dict[str, float] = {}
     with _timed(timings, "cut_roi_s"):
-        roi = cut_roi(case)
+        roi = roi or cut_roi(case)
     evaluator = _evaluator(roi, models, settings, on_event, cancel)
     with _timed(timings, "simulate_s"):
         scored = evaluate_protocol(evaluator, wanted, findings)
@@ -188,7 +196,33 @@ def simulate(
         _warnings(case, roi, (*findings, *contraindications), told),
         timings,
         "simulate",
+        formulary,
     )
+
+
+def read_protocol(protocol: str | Protocol) -> Protocol:
+    """Read a protocol that a user wrote and make sure that it can be simulated.
+
+    Raises:
+        InputError: the text cannot be read, or names an unknown agent or an impossible dose.
+    """
+    return _own_protocols([protocol])[0][0]
+
+
+def check_rules(
+    protocol: Protocol, facts: ClinicalFacts, formulary: Formulary, *, override_rules: bool = False
+) -> tuple[Finding, ...]:
+    """Return what the clinical rules say about a protocol, exclusions first.
+
+    Raises:
+        RuleViolation: a rule forbids it and ``override_rules`` is false.
+    """
+    findings = rules.check(protocol, facts, formulary)
+    broken = tuple(finding for finding in findings if finding.severity == "excluded")
+    if broken and not override_rules:
+        told = " ".join(finding.message for finding in broken)
+        raise RuleViolation(f"{told} Change the protocol, or override the rules to go on knowingly.", broken)
+    return findings
 
 
 def write_run(

@@ -1,5 +1,12 @@
 """The one family of errors that a user of MeWM can cause and mend."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from mewm.roles import Finding
+
 
 class MewmError(Exception):
     """A user's mistake or a missing piece, told in one plain sentence.
@@ -11,6 +18,18 @@ class MewmError(Exception):
 
 class InputError(MewmError):
     """An image, mask, facts file or protocol that cannot be used as it is."""
+
+
+class RuleViolation(InputError):
+    """Clinical rules forbid a protocol, and nobody has overridden them knowingly.
+
+    Attributes:
+        findings: what forbids it, each a :class:`mewm.roles.Finding`.
+    """
+
+    def __init__(self, message: str, findings: tuple[Finding, ...]) -> None:
+        super().__init__(message)
+        self.findings = findings
 
 
 class ResourceError(MewmError):

@@ -5,13 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
-from mewm.actions.text import render_protocol
 from mewm.assistant.intensity import IntensityAssistant
 from mewm.dynamics.mechanistic import MechanisticDynamics
 from mewm.policy.guideline import GuidelinePolicy
+from mewm.rows import protocol_row
 from mewm.survival.cox import CoxSurvival
 
 if TYPE_CHECKING:
+    from mewm.actions.formulary import Formulary
     from mewm.case import Case
     from mewm.explore.evaluator import Evaluator
     from mewm.explore.result import ScoredProtocol, SearchResult
@@ -51,6 +52,8 @@ class Exploration:
         warnings: what the user must know about the case and the treatment.
         timings: seconds by stage.
         kind: ``"explore"`` or ``"simulate"``.
+        formulary: agents that could be given.
+        goal: the goal in words.
     """
 
     case: Case
@@ -64,25 +67,13 @@ class Exploration:
     warnings: tuple[str, ...]
     timings: dict[str, float]
     kind: Literal["explore", "simulate"]
+    formulary: Formulary
+    goal: str = ""
 
     def rows(self) -> list[dict[str, Any]]:
-        """Return the ranking as plain values, one dictionary a protocol (columns of ``ranking.csv``)."""
+        """Return the ranking as plain values, one dictionary a protocol; see :func:`mewm.rows.protocol_row`."""
         return [
-            {
-                "rank": rank,
-                "protocol": render_protocol(scored.protocol),
-                "risk": scored.risk,
-                "risk_sd": scored.risk_sd,
-                "replicas": scored.replicas,
-                "survival_1y": scored.survival_1y,
-                "median_weeks": scored.median_weeks,
-                "volume_change_percent": scored.measurements.volume_change_percent,
-                "viable_fraction": scored.measurements.viable_fraction,
-                "lipiodol_coverage": scored.measurements.lipiodol_coverage,
-                "response": scored.measurements.response,
-                "origin": "yours" if scored.protocol.key in self.own else "search",
-                "violations": " ".join(f.message for f in scored.findings if f.severity == "excluded"),
-            }
+            protocol_row(scored, rank=rank, own=scored.protocol.key in self.own)
             for rank, scored in enumerate(self.ranking, start=1)
         ]
 

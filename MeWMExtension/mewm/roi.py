@@ -161,11 +161,30 @@ def paste_ct(case: Case, roi: Roi, post_ct: np.ndarray) -> sitk.Image:
         An image with the header and pixel type of ``case.ct``; where the feather is 0 every voxel is
         bit-identical. Integer types are rounded and clipped to their range.
     """
-    change = ((post_ct.astype(np.float32) - roi.ct) * roi.feather).astype(np.float32)
-    region = _region(case.ct, roi)
-    if region is None or not change.any():
+    found = ct_patch(case, roi, post_ct)
+    if found is None:
         return sitk.Image(case.ct)
+    patch, start = found
+    return paste_patch(case.ct, sitk.GetArrayFromImage(patch), start)
+
+
+def ct_patch(case: Case, roi: Roi, post_ct: np.ndarray) -> tuple[sitk.Image, list[int]] | None:
+    """Return the part of the scan that a simulated CT can change, as it is after the change.
+
+    Args:
+        case: where ``roi`` was cut from.
+        roi: the model grid.
+        post_ct: ``(96, 96, 96)`` Hounsfield units.
+
+    Returns:
+        The part, in its place and with the pixel type of ``case.ct``, and the index ``[i, j, k]`` at which it
+        begins in the scan; ``None`` where the feather reaches no voxel of it.
+    """
+    region = _region(case.ct, roi)
+    if region is None:
+        return None
     start, size = region
+    change = ((post_ct.astype(np.float32) - roi.ct) * roi.feather).astype(np.float32)
     patch = sitk.RegionOfInterest(case.ct, size, start)
     weight = sample(grid_image(roi, roi.feather), patch)
     added = np.where(weight > 0, mean_sample(grid_image(roi, change), patch, roi.spacing), 0.0)
@@ -175,7 +194,7 @@ def paste_ct(case: Case, roi: Roi, post_ct: np.ndarray) -> sitk.Image:
         kind = np.iinfo(before.dtype)
         after = np.clip(np.rint(after), kind.min, kind.max)
     after = np.where(added != 0, after, before).astype(before.dtype)
-    return paste_patch(case.ct, after, start)
+    return paste_patch(patch, after, [0, 0, 0]), start
 
 
 def paste_tissue(case: Case, roi: Roi, tissue: np.ndarray) -> sitk.Image:
@@ -195,16 +214,27 @@ def paste_tissue(case: Case, roi: Roi, tissue: np.ndarray) -> sitk.Image:
         base.CopyInformation(case.ct)
     else:
         base = sitk.Image(case.liver)
+    found = tissue_patch(case, roi, tissue)
+    if found is None:
+        return base
+    patch, start = found
+    return paste_patch(base, sitk.GetArrayFromImage(patch), start)
+
+
+def tissue_patch(case: Case, roi: Roi, tissue: np.ndarray) -> tuple[sitk.Image, list[int]] | None:
+    """Return the labels of :func:`paste_tissue` for the part of the scan that :func:`ct_patch` returns."""
     region = _region(case.ct, roi)
     if region is None:
-        return base
+        return None
     start, size = region
-    patch = sitk.RegionOfInterest(base, size, start)
+    part = sitk.RegionOfInterest(case.ct, size, start)
     labels = grid_image(roi, tissue.astype(np.uint8))
-    found = sitk.GetArrayFromImage(sitk.Resample(labels, patch, IDENTITY, sitk.sitkNearestNeighbor, 0))
-    weight = sample(grid_image(roi, roi.feather), patch)
-    before = sitk.GetArrayFromImage(patch)
-    return paste_patch(base, np.where((found > 1) & (weight > 0), found, before).astype(np.uint8), start)
+    found = sitk.GetArrayFromImage(sitk.Resample(labels, part, IDENTITY, sitk.sitkNearestNeighbor, 0))
+    weight = sample(grid_image(roi, roi.feather), part)
+    before = 0 if case.liver is None else sitk.GetArrayFromImage(sitk.RegionOfInterest(case.liver, size, start))
+    patch = sitk.GetImageFromArray(np.where((found > 1) & (weight > 0), found, before).astype(np.uint8))
+    patch.CopyInformation(part)
+    return patch, start
 
 
 def _grid(spacing: float, origin: np.ndarray) -> sitk.Image:

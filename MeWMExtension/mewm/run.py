@@ -1,54 +1,32 @@
 """A run on disk: manifest, ranking, search tree and the simulated volumes of the best protocols.
 
-The folder is written beside its final place under a name that ends in ``.partial`` and renamed when it is
-complete; its manifest says ``incomplete`` until then. Nothing in it names the patient: voxels and geometry of
-the CT are stored, not its file name, path or header fields.
+The manifest says ``incomplete`` until everything else is written. The command line writes beside the final
+place under a name that ends in ``.partial`` and renames it; the engine process, whose reader looks at volumes
+while the search runs, writes in place. Nothing in a run names the patient: voxels and geometry of the CT are
+stored, not its file name, path or header fields.
 """
 
 from __future__ import annotations
 
-import csv
-import hashlib
 import json
-import platform
 import re
 import shutil
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict
-from datetime import datetime, timezone
-from importlib import metadata
+from collections.abc import Callable
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mewm import __version__
 from mewm.errors import InputError
+from mewm.rows import survival_curve
+from mewm.run_files import write_image, write_json, write_ranking
+from mewm.run_manifest import NOTICE, SCHEMA, first_lines, make_manifest
 
 if TYPE_CHECKING:
-    import SimpleITK as sitk
-
     from mewm.exploration import Exploration
+    from mewm.explore.result import ScoredProtocol
 
-SCHEMA = "mewm-run/1"
-NOTICE = (
-    "SYNTHETIC: the post-TACE volumes are simulations, made with demonstration models. "
-    "Research use only; not a medical device."
-)
-COLUMNS = (
-    "rank",
-    "protocol",
-    "risk",
-    "risk_sd",
-    "replicas",
-    "survival_1y",
-    "median_weeks",
-    "volume_change_percent",
-    "viable_fraction",
-    "lipiodol_coverage",
-    "response",
-    "origin",
-    "violations",
-    "folder",
-)
+OnVolume = Callable[[int, int], None]
+"""Called before each protocol's volumes are written, with how many are done and how many there are."""
 
 
 def prepare_run_folder(folder: Path | None, name: str, *, overwrite: bool = False) -> Path:
@@ -119,7 +97,7 @@ def write_run(
         shutil.rmtree(partial)
     partial.mkdir(parents=True)
     try:
-        _fill(exploration, partial, name, keep)
+        fill_run(exploration, partial, name, keep)
     except BaseException:
         shutil.rmtree(partial, ignore_errors=True)
         raise
@@ -129,128 +107,84 @@ def write_run(
     return folder
 
 
-def _fill(exploration: Exploration, folder: Path, name: str, keep: int) -> None:
-    manifest = _manifest(exploration, name)
-    _write_json(folder / "manifest.json", manifest | {"status": "incomplete"})
+def begin_run(folder: Path, kind: str, name: str) -> None:
+    """Make a run folder that says it is incomplete.
+
+    Args:
+        folder: new or empty; see :func:`prepare_run_folder`.
+        kind: ``"explore"`` or ``"simulate"``.
+        name: name of the case.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    write_json(folder / "manifest.json", first_lines(kind, name) | {"status": "incomplete"})
+
+
+def fill_run(
+    exploration: Exploration, folder: Path, name: str, keep: int, on_volume: OnVolume | None = None
+) -> dict[str, Any]:
+    """Write everything into a run folder and declare it complete; return its manifest.
+
+    Args:
+        exploration: what was found.
+        folder: exists; whatever else lies in it stays.
+        name: name of the case.
+        keep: how many protocols, best first, keep their volumes; the user's own always do.
+        on_volume: called before each protocol's volumes; may raise to stop.
+    """
+    manifest = make_manifest(exploration, name)
+    write_json(folder / "manifest.json", manifest | {"status": "incomplete"})
     case = exploration.case
-    _write_image(case.ct, folder / "pre_ct.nrrd")
-    _write_image(case.lesion, folder / "lesion.nrrd")
+    write_image(case.ct, folder / "pre_ct.nrrd")
+    write_image(case.lesion, folder / "lesion.nrrd")
     if case.liver is not None:
-        _write_image(case.liver, folder / "liver.nrrd")
-    rows = exploration.rows()
-    for scored, row in zip(exploration.ranking, rows, strict=True):
-        kept = row["rank"] <= keep or row["origin"] == "yours"
-        row["folder"] = _write_protocol(exploration, scored, row, folder) if kept else ""
-    _write_csv(folder / "ranking.csv", rows)
+        write_image(case.liver, folder / "liver.nrrd")
+    rows = ranking_rows(exploration)
+    kept = [is_kept(row, keep) for row in rows]
+    for scored, row, wanted in zip(exploration.ranking, rows, kept, strict=True):
+        if wanted:
+            if on_volume is not None:
+                on_volume(sum(1 for other in rows if other["folder"]), sum(kept))
+            row["folder"] = write_protocol(exploration, scored, row, folder)
+    write_ranking(folder, rows)
     tree = exploration.search.to_dict() if exploration.search else {"method": "none", "steps": []}
-    _write_json(folder / "search.json", tree)
-    (folder / "figures").mkdir()
-    manifest["protocols"] = [
-        {"rank": row["rank"], "folder": row["folder"], "text": row["protocol"]} for row in rows if row["folder"]
+    write_json(folder / "search.json", tree)
+    (folder / "figures").mkdir(exist_ok=True)
+    manifest |= {"protocols": kept_protocols(rows), "status": "complete"}
+    write_json(folder / "manifest.json", manifest)
+    return manifest
+
+
+def ranking_rows(exploration: Exploration) -> list[dict[str, Any]]:
+    """Return the rows of a run with their survival curves, none of them with volumes yet."""
+    survival = exploration.models.survival
+    return [
+        row | {"survival_curve": survival_curve(survival, scored.risks), "folder": ""}
+        for scored, row in zip(exploration.ranking, exploration.rows(), strict=True)
     ]
-    _write_json(folder / "manifest.json", manifest | {"status": "complete"})
 
 
-def _write_protocol(exploration: Exploration, scored: Any, row: Mapping[str, Any], folder: Path) -> str:
+def is_kept(row: dict[str, Any], keep: int) -> bool:
+    """Whether a row's volumes are written."""
+    return row["rank"] <= keep or row["origin"] == "yours"
+
+
+def kept_protocols(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return the manifest's list of the protocols whose volumes are in the run."""
+    return [{"rank": row["rank"], "folder": row["folder"], "text": row["protocol"]} for row in rows if row["folder"]]
+
+
+def write_protocol(exploration: Exploration, scored: ScoredProtocol, row: dict[str, Any], folder: Path) -> str:
+    """Write the volumes and numbers of one protocol; return their folder, relative to the run."""
     from mewm.roi import paste_ct, paste_tissue
 
     slug = "_".join(re.sub(r"[^a-z0-9]+", "-", agent.lower()).strip("-") for agent in scored.protocol.agents)
-    relative = f"protocols/{row['rank']:02d}_{slug[:80]}"
+    # The rank is the one at this time; the identifier keeps two doses of the same agents apart.
+    relative = f"protocols/{row['rank']:02d}_{slug[:80]}_{row['protocol_id'][:6]}"
     target = folder / relative
-    target.mkdir(parents=True)
+    target.mkdir(parents=True, exist_ok=True)
     future = exploration.evaluator.future(scored.protocol)
     case, roi = exploration.case, exploration.roi
-    _write_image(paste_ct(case, roi, future.ct.astype("float32")), target / "simulated_ct.nrrd")
-    _write_image(paste_tissue(case, roi, future.tissue), target / "tissue.nrrd")
-    _write_json(target / "protocol.json", scored.to_dict() | {"text": row["protocol"], "notice": NOTICE})
+    write_image(paste_ct(case, roi, future.ct.astype("float32")), target / "simulated_ct.nrrd")
+    write_image(paste_tissue(case, roi, future.tissue), target / "tissue.nrrd")
+    write_json(target / "protocol.json", scored.to_dict() | {"text": row["protocol"], "notice": NOTICE})
     return relative
-
-
-def _manifest(exploration: Exploration, name: str) -> dict[str, Any]:
-    import numpy as np
-    import SimpleITK as sitk
-
-    case, roi = exploration.case, exploration.roi
-    inputs = {"ct": case.ct, "lesion": case.lesion} | ({"liver": case.liver} if case.liver is not None else {})
-    shape = sitk.LabelShapeStatisticsImageFilter()
-    shape.ComputeFeretDiameterOff()
-    shape.Execute(case.lesion)
-    best = exploration.ranking[0].measurements
-    details = exploration.to_dict()
-    return {
-        "schema": SCHEMA,
-        "kind": exploration.kind,
-        "created": datetime.now(timezone.utc).isoformat(timespec="seconds"),
-        "case_name": name,
-        "synthetic_notice": NOTICE,
-        "seed": exploration.settings.seed,
-        "inputs": {key: {"voxels_sha256": _hash(image)} for key, image in inputs.items()},
-        "facts": {key: value for key, value in asdict(case.facts).items() if value not in (None, ())},
-        "lesion": {
-            "volume_ml": round(shape.GetPhysicalSize(1) / 1000, 3),
-            "centre_lps": [round(value, 3) for value in shape.GetCentroid(1)],
-            "diameter_mm": round(best.baseline_mm, 2),
-        },
-        "model_grid": {
-            "shape": list(np.shape(roi.ct)),
-            "spacing_mm": roi.spacing,
-            "origin_lps": list(roi.origin),
-        },
-        "versions": _versions(),
-        "models": details["models"],
-        "model_hashes": _model_hashes(exploration),
-        "device": "cpu",
-        "timings": exploration.timings,
-        "parameters": asdict(exploration.settings),
-        "simulations": details["simulations"],
-        "warnings": list(exploration.warnings),
-        "protocols": [],
-    }
-
-
-def _versions() -> dict[str, str]:
-    packages = {name: metadata.version(name) for name in ("numpy", "scipy", "SimpleITK")}
-    return {"mewm": __version__, "python": platform.python_version(), "system": platform.system(), **packages}
-
-
-def _model_hashes(exploration: Exploration) -> dict[str, str]:
-    roles = ("policy", "dynamics", "assistant", "survival")
-    found = {role: getattr(getattr(exploration.models, role), "sha256", None) for role in roles}
-    return {role: value for role, value in found.items() if value}
-
-
-def _hash(image: sitk.Image) -> str:
-    """Hash voxels and geometry, so that the same scan has one hash in any file format."""
-    import SimpleITK as sitk
-
-    digest = hashlib.sha256(sitk.GetArrayViewFromImage(image).tobytes())
-    geometry = (image.GetSpacing(), image.GetOrigin(), image.GetDirection())
-    digest.update(json.dumps([[round(value, 6) for value in part] for part in geometry]).encode())
-    return digest.hexdigest()
-
-
-def _write_image(image: sitk.Image, path: Path) -> None:
-    import SimpleITK as sitk
-
-    try:
-        sitk.WriteImage(image, str(path), useCompression=True, compressionLevel=1)
-    except RuntimeError as error:
-        raise OSError(None, "the volume could not be written; is the disk full", path.name) from error
-
-
-def _write_json(path: Path, value: Mapping[str, Any]) -> None:
-    path.write_text(json.dumps(value, indent=1, ensure_ascii=False, allow_nan=False) + "\n", encoding="utf-8")
-
-
-def _write_csv(path: Path, rows: Sequence[Mapping[str, Any]]) -> None:
-    with path.open("w", newline="", encoding="utf-8") as stream:
-        writer = csv.DictWriter(stream, COLUMNS)
-        writer.writeheader()
-        for row in rows:
-            writer.writerow({key: _cell(row[key]) for key in COLUMNS})
-
-
-def _cell(value: Any) -> str:
-    if value is None:
-        return ""
-    return f"{value:.6g}" if isinstance(value, float) else str(value)

@@ -21,7 +21,8 @@ ENGINE = EXTENSION / "mewm"
 LAYERS = (
     {"policy", "dynamics", "assistant", "survival", "cohort", "measure"},
     {"explore"},
-    {"api", "exploration", "sample", "run", "cli", "__main__", "doctor", "training", "evaluation"},
+    {"api", "exploration", "sample", "rows", "run", "run_files", "run_manifest", "run_update", "export"}
+    | {"cli", "__main__", "doctor", "training", "evaluation", "worker"},
 )
 
 

@@ -7,6 +7,7 @@ import argparse
 from mewm.cli.case_arguments import add_case_arguments, case_from, formulary_from, print_json
 from mewm.cli.explore import add_output_arguments
 from mewm.cli.report import Progress, print_run
+from mewm.errors import InputError, RuleViolation
 
 EXAMPLES = """examples:
   mewm simulate --sample --protocol "Lobaplatin 30 mg; Lipiodol 10 ml; Gelatin Sponge 350 µm"
@@ -40,15 +41,18 @@ def run(args: argparse.Namespace) -> int:
     case, name = case_from(args)
     folder = prepare_run_folder(args.out, name, overwrite=args.overwrite)
     with Progress(enabled=not args.json) as progress:
-        exploration = api.simulate(
-            case,
-            args.protocol,
-            replicas=args.replicas,
-            seed=args.seed,
-            formulary=formulary,
-            override_rules=args.override_rules,
-            on_event=progress,
-        )
+        try:
+            exploration = api.simulate(
+                case,
+                args.protocol,
+                replicas=args.replicas,
+                seed=args.seed,
+                formulary=formulary,
+                override_rules=args.override_rules,
+                on_event=progress,
+            )
+        except RuleViolation as error:
+            raise InputError(f"{error} On the command line that is --override-rules.") from None
         folder = api.write_run(exploration, folder, name=name, keep=args.keep, overwrite=args.overwrite)
     if args.json:
         print_json(exploration.to_dict() | {"run": str(folder)})

@@ -1,0 +1,91 @@
+"""The single files of a run folder: volumes, JSON, the ranking; each appears whole or not at all."""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from mewm.errors import InputError
+
+if TYPE_CHECKING:
+    import SimpleITK as sitk
+
+COLUMNS = (
+    "rank",
+    "protocol",
+    "risk",
+    "risk_sd",
+    "replicas",
+    "survival_1y",
+    "median_weeks",
+    "volume_change_percent",
+    "viable_fraction",
+    "lipiodol_coverage",
+    "response",
+    "origin",
+    "violations",
+    "folder",
+    "protocol_id",
+)
+
+
+def write_image(image: sitk.Image, path: Path, *, compress: bool = True) -> None:
+    """Write a volume.
+
+    Args:
+        image: the volume.
+        path: file whose suffix names the format.
+        compress: gzip, for files that stay; without it a file is read faster.
+
+    Raises:
+        OSError: it could not be written.
+    """
+    import SimpleITK as sitk
+
+    try:
+        sitk.WriteImage(image, str(path), useCompression=compress, compressionLevel=1)
+    except RuntimeError as error:
+        raise OSError(None, "the volume could not be written; is the disk full", path.name) from error
+
+
+def write_json(path: Path, value: Mapping[str, Any]) -> None:
+    """Write one JSON object in place of what is there."""
+    text = json.dumps(value, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+    partial = path.with_name(path.name + ".partial")
+    partial.write_text(text, encoding="utf-8")
+    partial.replace(path)
+
+
+def write_ranking(folder: Path, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Write ``ranking.json`` (every field of every row) and ``ranking.csv`` (the columns a reader wants)."""
+    write_json(folder / "ranking.json", {"rows": rows})
+    partial = folder / "ranking.csv.partial"
+    with partial.open("w", newline="", encoding="utf-8") as stream:
+        writer = csv.DictWriter(stream, COLUMNS)
+        writer.writeheader()
+        for row in rows:
+            writer.writerow({key: _cell(row[key]) for key in COLUMNS})
+    partial.replace(folder / "ranking.csv")
+
+
+def read_ranking(folder: Path) -> list[dict[str, Any]]:
+    """Return the rows of a run, best first, with the fields of docs/worker.md.
+
+    Raises:
+        InputError: the file is missing or damaged.
+    """
+    path = folder / "ranking.json"
+    try:
+        rows: list[dict[str, Any]] = json.loads(path.read_text(encoding="utf-8"))["rows"]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise InputError(f"{path} is missing or damaged; run the case again.") from error
+    return rows
+
+
+def _cell(value: Any) -> str:
+    if value is None:
+        return ""
+    return f"{value:.6g}" if isinstance(value, float) else str(value)
