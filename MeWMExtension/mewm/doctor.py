@@ -18,6 +18,7 @@ EXTRAS = {
     "training": (("lifelines", "pandas"), "fitting the Cox model"),
     "evaluation": (("matplotlib",), "evaluating on a cohort"),
     "dicom": (("pydicom", "highdicom", "openpyxl"), "importing the HCC-TACE-Seg collection"),
+    "policy": (("openai", "keyring", "pillow"), "a policy model of your own (mewm explore --policy)"),
     "scene": (("trame-slicer", "slicer-core", "vtk"), "Slicer scenes and pictures without a Slicer window"),
 }
 SAMPLE_PACKAGE = "liver_ct_segmentation_package"
