@@ -18,8 +18,8 @@ from typing import TYPE_CHECKING, Any
 
 from mewm.errors import InputError
 from mewm.rows import survival_curve
-from mewm.run_files import write_image, write_json, write_ranking
-from mewm.run_manifest import NOTICE, SCHEMA, first_lines, make_manifest
+from mewm.run_files import write_image, write_json, write_protocol_json, write_ranking
+from mewm.run_manifest import SCHEMA, first_lines, make_manifest
 
 if TYPE_CHECKING:
     from mewm.exploration import Exploration
@@ -41,8 +41,7 @@ def prepare_run_folder(folder: Path | None, name: str, *, overwrite: bool = Fals
         InputError: the folder exists and is no run, or is one and ``overwrite`` is false; the name is no
             plain file name.
     """
-    if not re.fullmatch(r"[\w.-]{1,60}", name):
-        raise InputError(f"The case name {name!r} is not usable; take up to 60 letters, digits, '_', '-' or '.'.")
+    check_name(name)
     if folder is None:
         folder = Path("runs") / f"{name}-{datetime.now():%Y%m%d-%H%M%S}"
     if folder.exists():
@@ -53,6 +52,16 @@ def prepare_run_folder(folder: Path | None, name: str, *, overwrite: bool = Fals
         if is_run and not overwrite:
             raise InputError(f"The run {folder} exists; add --overwrite to replace it or name another with --out.")
     return folder
+
+
+def check_name(name: str) -> None:
+    """Make sure that the name of a case is a plain file name.
+
+    Raises:
+        InputError: it is not.
+    """
+    if not re.fullmatch(r"[\w.-]{1,60}", name):
+        raise InputError(f"The case name {name!r} is not usable; take up to 60 letters, digits, '_', '-' or '.'.")
 
 
 def read_manifest(folder: Path) -> dict[str, Any]:
@@ -186,5 +195,5 @@ def write_protocol(exploration: Exploration, scored: ScoredProtocol, row: dict[s
     case, roi = exploration.case, exploration.roi
     write_image(paste_ct(case, roi, future.ct.astype("float32")), target / "simulated_ct.nrrd")
     write_image(paste_tissue(case, roi, future.tissue), target / "tissue.nrrd")
-    write_json(target / "protocol.json", scored.to_dict() | {"text": row["protocol"], "notice": NOTICE})
+    write_protocol_json(target, scored, row["protocol"])
     return relative

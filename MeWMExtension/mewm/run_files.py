@@ -9,9 +9,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mewm.errors import InputError
+from mewm.run_manifest import NOTICE
 
 if TYPE_CHECKING:
     import SimpleITK as sitk
+
+    from mewm.explore.result import ScoredProtocol
 
 COLUMNS = (
     "rank",
@@ -57,6 +60,11 @@ def write_json(path: Path, value: Mapping[str, Any]) -> None:
     partial = path.with_name(path.name + ".partial")
     partial.write_text(text, encoding="utf-8")
     partial.replace(path)
+
+
+def write_protocol_json(folder: Path, scored: ScoredProtocol, text: str) -> None:
+    """Write the numbers of one protocol beside its volumes."""
+    write_json(folder / "protocol.json", scored.to_dict() | {"text": text, "notice": NOTICE})
 
 
 def write_ranking(folder: Path, rows: Sequence[Mapping[str, Any]]) -> None:

@@ -21,7 +21,7 @@ ENGINE = EXTENSION / "mewm"
 LAYERS = (
     {"policy", "dynamics", "assistant", "survival", "cohort", "measure"},
     {"explore"},
-    {"api", "exploration", "sample", "rows", "run", "run_files", "run_manifest", "run_update", "export"}
+    {"api", "exploration", "sample", "phantom", "rows", "run", "run_files", "run_manifest", "run_update", "export"}
     | {"cli", "__main__", "doctor", "training", "evaluation", "worker"},
 )
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, fields
 from mewm.errors import InputError
 
 # Beyond these a search would take days or mean nothing clinically; no TACE uses four cytotoxic drugs.
-_LIMITS = {
+LIMITS = {
     "beams": (1, 50),
     "drugs": (1, 30),
     "embolics": (1, 20),
@@ -46,7 +46,7 @@ class ExploreSettings:
     def __post_init__(self) -> None:
         for field in fields(self):
             value = getattr(self, field.name)
-            low, high = _LIMITS[field.name]
+            low, high = LIMITS[field.name]
             if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
                 name = field.name.replace("_", " ")
                 raise InputError(f"The search setting '{name}' is {value!r}; give a whole number from {low} to {high}.")
