@@ -23,6 +23,7 @@ from mewm.resampling import (
     sample,
     sample_smoothly,
 )
+from mewm.voxels import tight_box
 
 if TYPE_CHECKING:
     from mewm.case import Case
@@ -129,9 +130,12 @@ def lesion_extent(lesion: sitk.Image) -> tuple[np.ndarray, np.ndarray]:
 
 def feather(lesion: np.ndarray, spacing: float) -> np.ndarray:
     """Return the blending weight around a lesion: 1 up to 6 mm from it, smoothly to 0 at 12 mm, float32."""
-    distance = ndimage.distance_transform_edt(~lesion, sampling=spacing)
+    # Further out the weight is 0; the box keeps the distance transform small.
+    box = tight_box(lesion, pad=int(FEATHER_END_MM / spacing) + 1)
+    distance = ndimage.distance_transform_edt(~lesion[box], sampling=spacing)
     x = np.clip((FEATHER_END_MM - distance) / (FEATHER_END_MM - FEATHER_FULL_MM), 0.0, 1.0)
-    weight = (x * x * (3.0 - 2.0 * x)).astype(np.float32)
+    weight = np.zeros(lesion.shape, np.float32)
+    weight[box] = x * x * (3.0 - 2.0 * x)
     # Beyond the grid nothing is known about the change, so it has to fade out before.
     for axis in range(3):
         np.moveaxis(weight, axis, 0)[[0, -1]] = 0.0

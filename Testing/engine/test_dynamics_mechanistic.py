@@ -13,7 +13,7 @@ from mewm.clinical import ClinicalFacts
 from mewm.dynamics.effects import DRUGS, EMBOLICS, protocol_toxicity
 from mewm.dynamics.mechanistic import MechanisticDynamics
 from mewm.dynamics.phenotype import read_phenotype
-from mewm.dynamics.response import Sensitivities, estimate_sensitivities
+from mewm.dynamics.sensitivities import Sensitivities, estimate_sensitivities
 from mewm.errors import InputError
 from mewm.roi import cut_roi
 from mewm.roles import Tissue

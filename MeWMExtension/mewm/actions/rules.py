@@ -215,12 +215,14 @@ def _pair_findings(present: str, new: str) -> tuple[Finding, ...]:
 
 @lru_cache(maxsize=4096)
 def _unmet_rules(present: frozenset[str], facts: ClinicalFacts) -> tuple[Rule, ...]:
-    known = known_facts(facts)
-    return tuple(
-        r
-        for r in load_rules()
-        if r.type == "requires" and present & r.agents and not present & r.partners and holds(r.condition, known)
-    )
+    open_rules = [r for r in _requirements() if present & r.agents and not present & r.partners]
+    known = known_facts(facts) if open_rules else {}
+    return tuple(r for r in open_rules if holds(r.condition, known))
+
+
+@lru_cache(maxsize=1)
+def _requirements() -> tuple[Rule, ...]:
+    return tuple(r for r in load_rules() if r.type == "requires")
 
 
 @lru_cache(maxsize=4096)

@@ -2,7 +2,7 @@
 
 Only the order of magnitude and a few rankings have a source; every number below is an ASSUMPTION unless its
 comment names one. A log-kill of 1 means that one cell in ten survives in fully reached tumour. Drugs of one
-class share a sensitivity (see :mod:`mewm.dynamics.response`), so the ranking within a class is fixed and the
+class share a sensitivity (see :mod:`mewm.dynamics.sensitivities`), so the ranking within a class is fixed and the
 ranking between classes depends on the lesion.
 """
 
@@ -67,19 +67,19 @@ class EmbolicEffect:
 # Rankings with a source: idarubicin is the most cytotoxic of eleven drugs on HCC lines (Boulin et al.,
 # Anticancer Drugs 2011 22:741); lobaplatin responds better than epirubicin in TACE (source in the action base).
 DRUGS: dict[str, DrugEffect] = {
-    "lobaplatin": DrugEffect(1.14, 0.35, 0.25),
-    "oxaliplatin": DrugEffect(1.06, 0.35, 0.30),
-    "cisplatin": DrugEffect(1.02, 0.50, 0.25),
-    "nedaplatin": DrugEffect(0.96, 0.35, 0.20),
-    "epirubicin": DrugEffect(0.98, 0.35, 0.30),
-    "doxorubicin": DrugEffect(1.00, 0.45, 0.35),
-    "pirarubicin": DrugEffect(1.00, 0.30, 0.30),
-    "idarubicin": DrugEffect(1.14, 0.45, 0.35),
-    "raltitrexed": DrugEffect(0.80, 0.20, 0.25),
-    "mitomycin": DrugEffect(0.84, 0.40, 0.30),
-    "hydroxycamptothecin": DrugEffect(0.70, 0.25, 0.15),
+    "lobaplatin": DrugEffect(1.52, 0.35, 0.25),
+    "oxaliplatin": DrugEffect(1.41, 0.35, 0.30),
+    "cisplatin": DrugEffect(1.36, 0.50, 0.25),
+    "nedaplatin": DrugEffect(1.27, 0.35, 0.20),
+    "epirubicin": DrugEffect(1.30, 0.35, 0.30),
+    "doxorubicin": DrugEffect(1.33, 0.45, 0.35),
+    "pirarubicin": DrugEffect(1.33, 0.30, 0.30),
+    "idarubicin": DrugEffect(1.52, 0.45, 0.35),
+    "raltitrexed": DrugEffect(1.00, 0.25, 0.25),
+    "mitomycin": DrugEffect(1.12, 0.40, 0.30),
+    "hydroxycamptothecin": DrugEffect(0.70, 0.30, 0.20),
     # Beads release slowly: more drug in the tumour, less in the blood (Lammer et al., CVIR 2010 33:41).
-    "doxorubicin_eluting_beads": DrugEffect(1.05, 0.20, 0.30),
+    "doxorubicin_eluting_beads": DrugEffect(1.40, 0.20, 0.30),
 }
 
 # Shunt closure: ethanol occluded severe arterioportal shunts in 70 % at first treatment, gelatin sponge clearly

@@ -14,7 +14,7 @@ from scipy import ndimage
 from mewm.dynamics.space import LesionSpace
 
 # Size of a feeding territory: share of the lesion's diameter, within limits in mm (assumption).
-TERRITORY_SHARE = 0.20
+TERRITORY_SHARE = 0.28
 TERRITORY_MM = (2.5, 10.0)
 # Clusters of sinusoids that fill together, and the grain of retained oil (granular at 1–3 mm), mm.
 CLUSTER_MM = 1.9

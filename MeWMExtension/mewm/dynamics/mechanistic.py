@@ -9,7 +9,8 @@ import numpy as np
 from mewm.actions.protocol import Protocol
 from mewm.dynamics.appearance import render, true_tissue
 from mewm.dynamics.fields import random_fields
-from mewm.dynamics.response import ResponseField, Sensitivities, estimate_sensitivities, respond
+from mewm.dynamics.response import ResponseField, respond
+from mewm.dynamics.sensitivities import Sensitivities, estimate_sensitivities
 from mewm.dynamics.space import lesion_space
 from mewm.roi import Roi
 
@@ -47,11 +48,9 @@ class MechanisticDynamics:
         Raises:
             InputError: the protocol holds an agent whose effect is unknown.
         """
-        space = lesion_space(roi)
         post = np.empty((len(seeds), *roi.ct.shape), np.float32)
         for future, seed in zip(post, seeds, strict=True):
-            future[...] = roi.ct
-            future[space.box] = render(space, self.respond(roi, protocol, seed), random_fields(space, seed))
+            future[...] = draw_ct(roi, self.respond(roi, protocol, seed), seed)
         return post
 
     def tissue(self, roi: Roi, protocol: Protocol, seed: int) -> np.ndarray:
@@ -60,7 +59,20 @@ class MechanisticDynamics:
         Raises:
             InputError: the protocol holds an agent whose effect is unknown.
         """
-        space = lesion_space(roi)
-        labels = roi.liver.astype(np.uint8)
-        labels[space.box] = true_tissue(space, self.respond(roi, protocol, seed))
-        return labels
+        return draw_tissue(roi, self.respond(roi, protocol, seed))
+
+
+def draw_ct(roi: Roi, response: ResponseField, seed: int) -> np.ndarray:
+    """Return the CT, float32 HU ``(96, 96, 96)``, of a response that was drawn with ``seed``."""
+    space = lesion_space(roi)
+    ct = roi.ct.astype(np.float32)
+    ct[space.box] = render(space, response, random_fields(space, seed))
+    return ct
+
+
+def draw_tissue(roi: Roi, response: ResponseField) -> np.ndarray:
+    """Return the true tissue labels of a response, uint8 ``(96, 96, 96)``."""
+    space = lesion_space(roi)
+    labels = roi.liver.astype(np.uint8)
+    labels[space.box] = true_tissue(space, response)
+    return labels

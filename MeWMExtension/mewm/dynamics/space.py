@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import weakref
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from scipy import ndimage
@@ -55,6 +55,13 @@ class LesionSpace:
             self.cache["inner"] = np.flatnonzero(self.lesion.ravel())
         return self.cache["inner"]
 
+    def thinned(self, voxels: int) -> LesionSpace:
+        """Return the same lesion with ``inner`` reduced to an even sample of at most ``voxels`` voxels."""
+        step = -(-self.inner.size // voxels)
+        if step <= 1:
+            return self
+        return replace(self, cache={"inner": self.inner[::step]})
+
 
 _SPACES: weakref.WeakKeyDictionary[Roi, LesionSpace] = weakref.WeakKeyDictionary()
 _LOCK = threading.Lock()
@@ -72,7 +79,9 @@ def lesion_space(roi: Roi) -> LesionSpace:
 
 def _build(roi: Roi) -> LesionSpace:
     phenotype = read_phenotype(roi)
-    distance = signed_distance(roi.lesion, roi.spacing)
+    around = tight_box(roi.lesion, pad=int(REACH_MM / roi.spacing) + 1)
+    distance = np.full(roi.lesion.shape, np.inf, np.float32)
+    distance[around] = signed_distance(roi.lesion[around], roi.spacing)
     near = roi.lesion | ((distance < REACH_MM) & (roi.feather > 0))
     box = tight_box(near)
     # Changes fade over the outer part of the feather so that nothing is cut off where it ends.
