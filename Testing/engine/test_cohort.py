@@ -57,7 +57,7 @@ def test_the_table_has_the_documented_columns_and_no_truth(folder):
     with (folder / "cases.csv").open(newline="") as stream:
         lines = list(csv.DictReader(stream))
     assert [line["case_id"] for line in lines] == [f"case_{i:05d}" for i in range(4)]
-    assert list(lines[0]) == list(COLUMNS)
+    assert list(lines[0]) == [*COLUMNS, "new_lesion"]
     with (folder / "truth.csv").open(newline="") as stream:
         truth = list(csv.DictReader(stream))
     assert not {"log_hazard", "sensitivity_platinum", "viable_ml"} & set(lines[0])

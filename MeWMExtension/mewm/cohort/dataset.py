@@ -57,7 +57,7 @@ COLUMNS: dict[str, type] = {
     "event": int,
 }
 """Columns of ``cases.csv`` and their types; an empty cell means not stated."""
-EXTRA_COLUMNS: dict[str, type] = {"patient_id": str, "vascular_invasion": bool, "note": str}
+EXTRA_COLUMNS: dict[str, type] = {"patient_id": str, "new_lesion": bool, "vascular_invasion": bool, "note": str}
 """Columns that a table may have besides."""
 
 
@@ -135,8 +135,7 @@ def load_case(folder: Path, row: CohortRow) -> CohortCase:
     Raises:
         InputError: an image is missing, damaged or on another grid.
     """
-    paths = {name: folder / "cases" / row.case_id / f"{name}.nrrd" for name in IMAGES}
-    images = {n: _read(path) for n, path in paths.items() if n not in OPTIONAL_IMAGES or path.is_file()}
+    images = load_images(folder, row.case_id)
     arrays = {name: sitk.GetArrayFromImage(image) for name, image in images.items()}
     lesion = arrays["lesion"] > 0
     spacing = float(images["pre_ct"].GetSpacing()[0])
@@ -151,6 +150,16 @@ def load_case(folder: Path, row: CohortRow) -> CohortCase:
         facts=row.facts,
     )
     return CohortCase(row, roi, arrays["post_ct"].astype(np.float32), arrays.get("tissue"))
+
+
+def load_images(folder: Path, case_id: str) -> dict[str, sitk.Image]:
+    """Read the images of one case by name; a cohort without truth may lack ``tissue``.
+
+    Raises:
+        InputError: an image is missing, damaged or on another grid.
+    """
+    paths = {name: folder / "cases" / case_id / f"{name}.nrrd" for name in IMAGES}
+    return {n: _read(path) for n, path in paths.items() if n not in OPTIONAL_IMAGES or path.is_file()}
 
 
 def read_cohort(folder: Path) -> Cohort:

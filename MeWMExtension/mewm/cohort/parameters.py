@@ -186,10 +186,10 @@ class TruthParameters:
     sensitivity_level: float = _constant(
         1.3, "mean sensitivity to drugs: calibrated to mRECIST CR 22, PR 42, SD 30 %, 10.7937/TCIA.5FNA-0924"
     )
-    sensitivity_spread: float = _constant(0.42, "as sensitivity_level")
+    sensitivity_spread: float = _constant(0.3, "as sensitivity_level")
     embolic_spread: float = _constant(0.12, ASSUMPTION)
-    retention: tuple[float, float] = _constant((0.3, 0.6), f"mean and SD of its logarithm: {ASSUMPTION}")
-    growth: tuple[float, float] = _constant((0.5, 0.8), f"mean and SD of its logarithm: {ASSUMPTION}")
+    retention: tuple[float, float] = _constant((0.0, 0.4), f"mean and SD of its logarithm: {ASSUMPTION}")
+    growth: tuple[float, float] = _constant((0.6, 1.1), f"mean and SD of its logarithm: {ASSUMPTION}")
     sensitivity_range: tuple[float, float] = _constant((0.25, 2.6), ASSUMPTION)
     drug_slopes: Mapping[str, Mapping[str, float]] = _constant(
         {
@@ -219,11 +219,11 @@ class TruthParameters:
 class OutcomeParameters:
     """Log-hazard of death and the Weibull time to it."""
 
-    viable: float = _constant(0.18, "a unit of log(1 + ml): calibrated to the volume-OS correlation")
+    viable: float = _constant(0.22, "a unit of log(1 + ml): calibrated to the volume-OS correlation")
     viable_share: float = _constant(
         1.4, f"a unit of viable over baseline volume: median OS 123, 91, 76 weeks after CR, PR, SD, {TABLE}"
     )
-    treatment_load: float = _constant(0.30, f"a unit of load in a healthy liver: {ASSUMPTION}")
+    treatment_load: float = _constant(0.25, f"a unit of load in a healthy liver: {ASSUMPTION}")
     load_by_impairment: float = _constant(0.45, f"a unit of load and of liver impairment: {ASSUMPTION}")
     impairment: float = _constant(0.45, f"log hazard ratio 0.8 of Child-Pugh B and C over A, {TABLE}")
     log_afp: float = _constant(0.06, f"a unit of log AFP: 0.03-0.1, {TABLE}")
@@ -232,9 +232,15 @@ class OutcomeParameters:
     ecog: float = _constant(0.2, f"a grade; log hazard ratio 0.32 of 1-2 over 0, {TABLE}")
     extrahepatic: float = _constant(0.4, ASSUMPTION)
     age_decade: float = _constant(0.1, f"log hazard ratio 0.22 a decade, standard error 0.12, shrunk, {TABLE}")
+    new_lesion_odds: float = _constant(
+        0.03, f"at the mean logarithm of AFP and a single nodule: calibrated to 6 % mRECIST PD, {TABLE}"
+    )
+    new_lesion_by_log_afp: float = _constant(0.12, f"log-odds a unit of log AFP: {ASSUMPTION}")
+    new_lesion_if_multinodular: float = _constant(0.7, f"log-odds: {ASSUMPTION}")
+    new_lesion: float = _constant(0.8, f"median OS 36 weeks after PD, {TABLE}; log-hazard, shrunk")
     weibull_shape: float = _constant(1.6, f"marginal shape 1.20 of OS ({TABLE}), steeper given the covariates")
     weibull_scale_weeks: float = _constant(590.0, "calibrated to a median OS of 104 weeks, 10.7937/TCIA.5FNA-0924")
-    censoring_mean_weeks: float = _constant(1150.0, "calibrated to 93 deaths of 105, 10.7937/TCIA.5FNA-0924")
+    censoring_mean_weeks: float = _constant(1600.0, "calibrated to 93 deaths of 105, 10.7937/TCIA.5FNA-0924")
     follow_up_weeks: tuple[float, float, float] = _constant(
         (4.0, 9.0, 20.0), f"5th, 50th and 95th percentile of Interval_FU, {TABLE}"
     )

@@ -22,21 +22,23 @@ from mewm.clinical import ClinicalFacts
 from mewm.cohort.anatomy import Abdomen
 from mewm.cohort.dataset import COLUMNS, FACTS, SCHEMA, read_info, write_image, write_table
 from mewm.cohort.fields import scanner_blur, scanner_noise
+from mewm.cohort.hazards import admissible, best_of, expected_log_hazards, write_hazards
 from mewm.cohort.lesion import LesionPhenotype, draw_phenotype, paint_lesion, place_lesion
-from mewm.cohort.outcome import draw_survival, log_hazard
+from mewm.cohort.outcome import draw_new_lesion, draw_survival, log_hazard
 from mewm.cohort.painting import paint_abdomen
 from mewm.cohort.parameters import CohortParameters
 from mewm.cohort.patient import draw_patient, forget, pick
 from mewm.cohort.shapes import Grid
 from mewm.cohort.treatment import draw_treatment
 from mewm.cohort.truth import TrueFuture, draw_sensitivities, true_future
-from mewm.dynamics.response import Sensitivities
+from mewm.dynamics.sensitivities import Sensitivities
 from mewm.errors import InputError
+from mewm.explore.settings import ExploreSettings
 from mewm.measure import measure
 from mewm.roi import COARSEST_MM, FINEST_MM, GRID, MARGIN_MM, Roi, feather
 
 NOTICE = "Simulated patients: every image, fact and outcome is generated. Not for clinical use."
-_STREAMS = ("anatomy", "lesion", "patient", "treatment", "truth", "outcome", "split")
+_STREAMS = ("anatomy", "lesion", "patient", "treatment", "truth", "outcome", "split", "progression")
 Progress = Callable[[int, int], None]
 
 
@@ -98,11 +100,11 @@ def simulate_patient(seed: int, index: int, parameters: CohortParameters | None 
 
 
 def treat(patient: Patient, protocol: Protocol, parameters: CohortParameters) -> tuple[TrueFuture, float]:
-    """Return what a protocol truly does to a patient and the patient's log-hazard after it."""
-    future = true_future(patient.roi, protocol, patient.sensitivities, patient.luck)
-    after = measure(patient.roi, future.tissue)
-    hazard = log_hazard(after.viable_ml, after.baseline_ml, protocol, patient.facts, parameters.outcome)
-    return future, hazard
+    """Return what a protocol truly does to a patient and the patient's log-hazard after it, new lesions apart."""
+    roi = patient.roi
+    future = true_future(roi, protocol, patient.sensitivities, patient.luck)
+    lesion_ml = float(np.count_nonzero(roi.lesion)) * roi.spacing**3 / 1000
+    return future, log_hazard(future.surviving_ml, lesion_ml, protocol, patient.facts, parameters.outcome)
 
 
 def simulate_cohort(
@@ -157,6 +159,11 @@ def write_case(out: Path, seed: int, index: int, parameters: CohortParameters) -
     protocol = draw_treatment(rng["treatment"], roi.facts, phenotype.diameter_mm, parameters.treatment)
     future, hazard = treat(patient, protocol, parameters)
     measured = measure(roi, future.tissue)
+    choices = admissible(roi, ExploreSettings())
+    hazards = expected_log_hazards(roi, (*choices, protocol), patient.sensitivities, patient.facts, parameters.outcome)
+    best = best_of(hazards, choices)
+    new_lesion = draw_new_lesion(rng["progression"], patient.facts, parameters.outcome)
+    hazard += parameters.outcome.new_lesion * new_lesion
     weeks, died, death_weeks = draw_survival(rng["outcome"], hazard, parameters.outcome)
     low, middle, high = parameters.outcome.follow_up_weeks
     follow_up = float(np.clip(middle * np.exp(rng["outcome"].normal(0, 0.5)), low, high))
@@ -170,7 +177,8 @@ def write_case(out: Path, seed: int, index: int, parameters: CohortParameters) -
         **{name: getattr(roi.facts, name) for name in FACTS},
         "protocol": render_protocol(protocol),
         "follow_up_weeks": round(follow_up, 1),
-        "mrecist": measured.response,
+        "mrecist": "PD" if new_lesion else measured.response,
+        "new_lesion": new_lesion,
         "os_weeks": round(weeks, 2),
         "event": int(died),
     }
@@ -184,7 +192,13 @@ def write_case(out: Path, seed: int, index: int, parameters: CohortParameters) -
         "viable_ml": measured.viable_ml,
         "necrosis_ml": measured.necrosis_ml,
         "lipiodol_ml": measured.lipiodol_ml,
+        "surviving_ml": future.surviving_ml,
+        "target_response": measured.response,
         "log_hazard": hazard,
+        "treated_log_hazard": hazards[protocol.key],
+        "best_log_hazard": hazards[best.key],
+        "best_protocol": render_protocol(best),
+        "admissible_protocols": len(choices),
         "death_weeks": death_weeks,
     }
     images: dict[str, np.ndarray] = {
@@ -203,6 +217,7 @@ def write_case(out: Path, seed: int, index: int, parameters: CohortParameters) -
     facts = {k: v for k, v in asdict(patient.facts).items() if v not in (None, ())}
     for name, content in (("case", row), ("truth", {**truth, "facts": facts})):
         (partial / f"{name}.json").write_text(json.dumps(content, indent=1), encoding="utf-8")
+    write_hazards(hazards, choices, partial / "hazards.csv")
     partial.rename(final)
 
 
@@ -275,7 +290,7 @@ def _collect(out: Path, cases: int) -> None:
     rows, truths = (
         [json.loads((f / f"{name}.json").read_text(encoding="utf-8")) for f in folders] for name in ("case", "truth")
     )
-    write_table(out / "cases.csv", COLUMNS, rows)
+    write_table(out / "cases.csv", {**COLUMNS, "new_lesion": bool}, rows)
     for truth in truths:
         truth.update({f"true_{k}": v for k, v in truth.pop("facts").items()})
     columns = list(dict.fromkeys(name for truth in truths for name in truth))

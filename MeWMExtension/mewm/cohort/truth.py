@@ -11,8 +11,8 @@ from mewm.actions.protocol import Protocol
 from mewm.cohort.lesion import LesionPhenotype
 from mewm.cohort.parameters import TruthParameters
 from mewm.dynamics.effects import EMBOLICS
-from mewm.dynamics.mechanistic import MechanisticDynamics
-from mewm.dynamics.response import Sensitivities
+from mewm.dynamics.mechanistic import MechanisticDynamics, draw_ct, draw_tissue
+from mewm.dynamics.sensitivities import Sensitivities
 from mewm.roi import Roi
 
 _SHUNT = {"none": 0.0, "mild": 0.5, "severe": 1.0}
@@ -25,10 +25,12 @@ class TrueFuture:
     Attributes:
         ct: post-treatment CT, float32 HU, (96, 96, 96).
         tissue: true labels, uint8, same shape.
+        surviving_ml: tumour that lives on, rests too small to show included.
     """
 
     ct: np.ndarray
     tissue: np.ndarray
+    surviving_ml: float
 
 
 def draw_sensitivities(
@@ -56,8 +58,8 @@ def draw_sensitivities(
 
 def true_future(roi: Roi, protocol: Protocol, sensitivities: Sensitivities, seed: int) -> TrueFuture:
     """Simulate what really happens under a protocol; the same seed is the same luck for every protocol."""
-    world = MechanisticDynamics(sensitivities)
-    return TrueFuture(world.simulate(roi, protocol, [seed])[0], world.tissue(roi, protocol, seed))
+    response = MechanisticDynamics(sensitivities).respond(roi, protocol, seed)
+    return TrueFuture(draw_ct(roi, response, seed), draw_tissue(roi, response), response.surviving_ml)
 
 
 def _multiplier(
