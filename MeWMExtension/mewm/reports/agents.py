@@ -1,0 +1,223 @@
+"""Agents of a clause: names no list holds are recognised by their place, beads are joined with their drug."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import replace
+
+from mewm.reports.names import Piece, pieces
+from mewm.reports.words import DRUG_ENDINGS, GIVING, PLAIN
+
+_SEPARATORS = frozenset(
+    [",", "+", "&", "/", "and", "plus", "with", "or", "then", "by", "using", "containing", "followed"]
+)
+_LOADING = re.compile(r"load|elut|impregnat|carrying|containing|bound|charged|soaked")
+_PLACE = re.compile(r"[A-Za-z]{1,3}\d+[a-z]?$")
+_NAME_WORDS = 3
+_SHORTEST = 3
+
+
+def read_agents(clause: str) -> list[Piece]:
+    """Return the pieces of a clause with every agent named, known or not."""
+    found = _without_techniques(pieces(clause))
+    return _join_beads(_name_unknown(found, clause), clause)
+
+
+def _without_techniques(found: list[Piece]) -> list[Piece]:
+    """Take ``DEB-TACE`` and the like for words."""
+    kept = []
+    for i, piece in enumerate(found):
+        after = [p.lower for p in found[i + 1 : i + 3]]
+        technique = (piece.generic and after in (["-", "tace"], ["tace"])) or (piece.generic and after[:1] == ["tace"])
+        kept.append(replace(piece, sort="word") if technique else piece)
+    return kept
+
+
+def _name_unknown(found: list[Piece], clause: str) -> list[Piece]:
+    named: list[Piece] = []
+    i = 0
+    for start, end in [*_runs(found), (len(found), len(found))]:
+        named += found[i:start]
+        i = end
+        if start == end:
+            break
+        text = clause[found[start].start : found[end - 1].end]
+        if _is_agent(found, start, end, text, clause):
+            named.append(Piece("unknown", text, found[start].start, found[end - 1].end, text, "unknown"))
+        else:
+            named += found[start:end]
+    return named
+
+
+def _runs(found: list[Piece]) -> Iterator[tuple[int, int]]:
+    """Yield runs of words that could be a name, joined by dashes."""
+    i = 0
+    while i < len(found):
+        if not _could_be_name(found[i]):
+            i += 1
+            continue
+        end = i + 1
+        while end < len(found):
+            dash = found[end].lower == "-" and end + 1 < len(found) and found[end + 1].start == found[end].end
+            if dash and found[end + 1].sort == "word":
+                end += 2
+            elif _could_be_name(found[end]) and found[end].start - found[end - 1].end <= 1:
+                end += 1
+            else:
+                break
+        yield i, end
+        i = end
+
+
+def _could_be_name(piece: Piece) -> bool:
+    word = piece.lower
+    return (
+        piece.sort == "word"
+        and len(word) > 1
+        and word not in PLAIN
+        and word.removesuffix("'s") not in PLAIN
+        and not _PLACE.match(piece.text)
+    )
+
+
+def _is_agent(found: list[Piece], start: int, end: int, text: str, clause: str) -> bool:
+    words = [p for p in found[start:end] if p.sort == "word"]
+    completes = end < len(found) and found[end].holds and found[end].sort != "particles"
+    if len(words) > _NAME_WORDS or (completes and found[end].start - found[end - 1].end <= 1):
+        return False
+    if _is_gloss(found, start, end):
+        return text[0].isupper() and len(text) > _SHORTEST
+    if _beside_amount(found, start, end):
+        return True
+    like_drug = any(w.lower.endswith(DRUG_ENDINGS) for w in words)
+    if like_drug:
+        return True
+    if len(text) <= _SHORTEST or not text[0].isupper():
+        return False
+    return _listed(found, start, end) or _is_given(found, start, end)
+
+
+def _is_gloss(found: list[Piece], start: int, end: int) -> bool:
+    """Return whether the words stand alone in brackets right behind an agent, as a trade name does."""
+    return (
+        start > 1
+        and end < len(found)
+        and found[start - 1].lower == "("
+        and found[end].lower == ")"
+        and found[start - 2].given
+    )
+
+
+def _beside_amount(found: list[Piece], start: int, end: int) -> bool:
+    """Return whether a dose or size stands right beside the words and belongs to no other name."""
+    i = end
+    while i < len(found) and found[i].lower in ("(", "-", "was", "at", "="):
+        i += 1
+    if i < len(found) and _amount(found[i]):
+        after = [p for p in found[i + 1 : i + 3] if p.lower not in ("of", "the")]
+        if not (after and after[0].holds) or (start > 0 and found[start - 1].lower in _SEPARATORS):
+            return True
+    i = start - 1
+    while i >= 0 and found[i].lower in ("of", "the", "a", "an", ")", "drug"):
+        i -= 1
+    if i >= 0 and _amount(found[i]):
+        before = [p for p in found[:i] if p.lower not in ("(", "-") and p.sort != "quantity"]
+        return not (before and before[-1].holds and found[i].lower != ")")
+    return False
+
+
+def _amount(piece: Piece) -> bool:
+    return piece.quantity is not None and piece.quantity.unit in ("mg", "ml", "µm", "mg/m2", "mg/m²", "mg/kg", "g/m2")
+
+
+def _listed(found: list[Piece], start: int, end: int) -> bool:
+    """Return whether the words are an item of a list that names another agent right before or after."""
+    before = found[start - 1] if start else None
+    after = found[end] if end < len(found) else None
+    sides = []
+    if before is not None and before.lower in _SEPARATORS:
+        sides.append(found[:start][::-1])
+    if after is not None and after.lower in _SEPARATORS:
+        sides.append(found[end:])
+    if not sides or (before is not None and before.lower not in _SEPARATORS and before.sort == "word"):
+        return False
+    closed = after is None or after.lower in _SEPARATORS or after.lower in ("was", "were", "(", ")")
+    for side in sides:
+        near = [p for p in side if p.lower not in _SEPARATORS and p.sort != "quantity"]
+        if near and near[0].given and closed:
+            return True
+    return False
+
+
+def _is_given(found: list[Piece], start: int, end: int) -> bool:
+    """Return whether the words are what was infused, injected, mixed or used."""
+    after = [p.lower for p in found[end : end + 4] if p.sort == "word"]
+    if after[:1] and after[0] in ("was", "were") and any(w in GIVING for w in after[1:3]):
+        return True
+    before = [p.lower for p in found[max(start - 3, 0) : start]]
+    return bool(before) and (
+        before[-1] == "using" or (before[-1] in ("of", "with") and any(w in GIVING for w in before[:-1]))
+    )
+
+
+def _join_beads(found: list[Piece], clause: str) -> list[Piece]:
+    """Join each bead with the drug it carries into one piece, in either order."""
+    joined: list[Piece] = []
+    i = 0
+    while i < len(found):
+        end = _partner(found, i)
+        if end is None:
+            joined.append(found[i])
+            i += 1
+            continue
+        first, last = found[i], found[end]
+        between = found[i + 1 : end]
+        joined.append(_pair(first, last, between, clause[first.start : last.end]))
+        i = end + 1
+    return joined
+
+
+def _is_bead(piece: Piece) -> bool:
+    return piece.kind == "bead" or (piece.sort == "particles" and piece.lower not in ("particulate", "particulates"))
+
+
+def _is_drug(piece: Piece) -> bool:
+    return piece.given and piece.kind in ("drug", "unknown")
+
+
+def _partner(found: list[Piece], i: int) -> int | None:
+    """Return where the partner of the bead or drug at ``i`` stands, if the words between say that it is loaded."""
+    first = found[i]
+    if not (_is_bead(first) or _is_drug(first)):
+        return None
+    loading = False
+    weak = False
+    for j in range(i + 1, min(i + 14, len(found))):
+        piece = found[j]
+        if piece.holds:
+            if not ((_is_bead(first) and _is_drug(piece)) or (_is_drug(first) and _is_bead(piece))):
+                return None
+            bead, drug = (first, piece) if _is_bead(first) else (piece, first)
+            if drug.kind == "unknown" and not loading:
+                return None
+            if loading or (weak and bead.kind == "bead" and bead is first) or (j == i + 1 and bead.kind == "bead"):
+                return j
+            return None
+        if piece.sort == "word":
+            loading = loading or bool(_LOADING.search(piece.lower))
+            weak = weak or piece.lower == "with"
+        if piece.lower in ("and", "+", "then", "followed"):
+            return None
+    return None
+
+
+def _pair(first: Piece, last: Piece, between: list[Piece], text: str) -> Piece:
+    bead, drug = (first, last) if _is_bead(first) else (last, first)
+    loaded = tuple(p for p in between if p.sort == "quantity")
+    pair = replace(bead, start=first.start, end=last.end, text=text, loaded=loaded, generic=False)
+    if drug.agent == "doxorubicin" and (bead.sort == "particles" or bead.agent == "doxorubicin_eluting_beads"):
+        return replace(pair, sort="agent", agent="doxorubicin_eluting_beads", kind="bead")
+    short = bead is last and not loaded and len([p for p in between if p.sort == "word"]) <= 1
+    name = text if short else f"{bead.text} loaded with {drug.text}"
+    return replace(pair, sort="unknown", agent=name, kind="unknown")

@@ -1,0 +1,254 @@
+"""Which amount of a clause belongs to which agent.
+
+Every amount goes to the name nearest to it that can take it; names are agents, but also carriers ("9 ml of the
+emulsion", "in 40 ml glucose") and supportive drugs, which so keep their amounts to themselves. A name takes one dose
+and one size. Where an amount stands between two names, the order of the clause decides: "A 10 mg B 20 mg" reads on,
+"10 mg A 20 mg B" reads ahead.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+
+from mewm.actions.base import load_action_base
+from mewm.actions.lexicon import FOREIGN_UNITS
+from mewm.reports.names import Piece
+from mewm.reports.words import LIMITS, MIXED, TOTALS
+
+_FARTHEST = 9.0
+_GLOSS = 6.0
+_SMALLEST_UM, _LARGEST_UM = 40, 2000
+_BREAKS = {
+    ",": 2.0,
+    "and": 2.0,
+    "+": 2.5,
+    "&": 2.5,
+    "/": 1.5,
+    "plus": 2.5,
+    "with": 1.5,
+    "then": 3.0,
+    "followed": 3.0,
+    "by": 1.0,
+}
+_LIGHT = {"(": 0.4, ")": 0.4, "[": 0.4, "]": 0.4, "-": 0.1, "of": 0.0, "the": 0.1, "a": 0.1, "an": 0.1, "was": 0.2}
+
+
+@dataclass
+class Held:
+    """A name with its amounts.
+
+    Attributes:
+        piece: the name.
+        dose: the amount in mg or ml.
+        size: the particle size.
+        others: amounts it was given that are neither, e.g. a dose per body surface.
+        total: whether the dose is said to be a total.
+    """
+
+    piece: Piece
+    dose: Piece | None = None
+    size: Piece | None = None
+    others: list[Piece] = field(default_factory=list)
+    total: bool = False
+
+
+def assign(found: list[Piece]) -> tuple[list[Held], list[Piece]]:
+    """Give the amounts of a clause to its names.
+
+    Returns:
+        The names in the order of the text, and the amounts that no name of the clause takes.
+    """
+    found = _bare_sizes(found)
+    holders = [i for i, p in enumerate(found) if p.holds and not _swallowed(found, i)]
+    held = {i: Held(found[i]) for i in holders}
+    for i in holders:
+        for quantity in found[i].loaded:
+            _give(held[i], quantity)
+    free = [i for i, p in enumerate(found) if _usable(found, i)]
+    free = _mixtures(found, held, free)
+    free = _lists(found, held, free)
+    reads_on = bool(holders and free) and holders[0] < free[0]
+    pairs = sorted(
+        (cost, abs(q - h), q, h)
+        for q in free
+        for h in holders
+        if (slot := _slot(found[h], found[q])) and (cost := _cost(found, q, h, reads_on, slot)) < _FARTHEST
+    )
+    taken: set[int] = set()
+    for _, _, q, h in pairs:
+        if q not in taken and _give(held[h], found[q]):
+            taken.add(q)
+            held[h].total = held[h].total or _is_total(found, q)
+    left = [found[q] for q in free if q not in taken]
+    return [held[i] for i in holders], left
+
+
+def _usable(found: list[Piece], i: int) -> bool:
+    quantity = found[i].quantity
+    if quantity is None or quantity.unit is None or quantity.vague or not quantity.finite:
+        return False
+    before = [p.lower for p in found[max(i - 3, 0) : i] if p.sort == "word"]
+    return not set(before[-2:]) & LIMITS
+
+
+def _bare_sizes(found: list[Piece]) -> list[Piece]:
+    """Read a bare range right behind an agent with particle sizes as µm: "PVA 300-500"."""
+    base = load_action_base()
+    read = list(found)
+    for i, piece in enumerate(found[1:], 1):
+        quantity = piece.quantity
+        if (
+            quantity is None
+            or quantity.unit is not None
+            or not _SMALLEST_UM <= quantity.low < quantity.high <= _LARGEST_UM
+        ):
+            continue
+        before = found[i - 1] if found[i - 1].sort != "particles" or i == 1 else found[i - 2]
+        agent = base.agents.get(before.agent)
+        if before.given and (before.kind == "bead" or (agent is not None and agent.size_range_um is not None)):
+            read[i] = replace(piece, quantity=replace(quantity, unit="µm"))
+    return read
+
+
+def _swallowed(found: list[Piece], i: int) -> bool:
+    """Return whether a carrier or "particles" only completes the name right before it, as in "Lipiodol emulsion"."""
+    piece = found[i]
+    before = [p for p in found[max(i - 3, 0) : i] if p.sort not in ("quantity", "mark")]
+    after = [p for p in found[i + 1 : i + 4] if p.sort != "quantity"]
+    if piece.sort == "particles" and len(after) > 1 and after[0].lower == "(" and after[1].given:
+        return True
+    if piece.sort == "particles":
+        return any(p.given and p.kind in ("embolic", "bead", "unknown") for p in before[-2:])
+    if piece.sort == "carrier" and piece.lower in MIXED and before and before[-1].given and found[i - 1] is before[-1]:
+        return not _group(found, i)
+    return False
+
+
+def _group(found: list[Piece], end: int) -> list[int]:
+    """Return the names of a group such as "NBCA-Lipiodol" that ends right before ``end``; empty for a single name."""
+    names: list[int] = []
+    i = end - 1
+    while i >= 0 and (found[i].given or found[i].lower in ("-", "/", "+", "and", "&")):
+        if found[i].given:
+            names.insert(0, i)
+        i -= 1
+    return names if len(names) > 1 else []
+
+
+def _mixtures(found: list[Piece], held: dict[int, Held], free: list[int]) -> list[int]:
+    """Take away the amount of a mixture: "2 ml of the NBCA-Lipiodol mixture"."""
+    for i, piece in enumerate(found):
+        names = _group(found, i) if piece.sort == "carrier" and piece.lower in MIXED else []
+        if not names:
+            continue
+        before = [q for q in free if q < names[0] and all(_filler(p) for p in found[q + 1 : names[0]])]
+        inside = [q for q in free if names[0] < q < names[-1]]
+        if before and not inside:
+            free = [q for q in free if q not in before]
+    return free
+
+
+def _filler(piece: Piece) -> bool:
+    return piece.lower in ("of", "a", "an", "the", "ultra", "liquid") or piece.sort == "quantity"
+
+
+def _lists(found: list[Piece], held: dict[int, Held], free: list[int]) -> list[int]:
+    """Read "A and B, 10 mg and 20 mg respectively" and "A and B 10 mg each"."""
+    for q in list(free):
+        each = any(p.lower in ("each", "respectively") for p in found[q + 1 : q + 3])
+        if not each:
+            continue
+        if found[q + 1].lower == "each":
+            names = [h for h in held if h < q and _slot(found[h], found[q]) == "dose" and held[h].piece.given]
+            between = [p for h in names for p in found[h + 1 : q] if p.sort == "quantity"]
+            if len(names) > 1 and not between:
+                for h in names:
+                    _give(held[h], found[q])
+                free = [f for f in free if f != q]
+            continue
+        doses = [f for f in free if f <= q]
+        names = [h for h in held if held[h].piece.given and h < doses[0]][-len(doses) :]
+        if len(names) == len(doses) and all(_slot(found[h], found[f]) for h, f in zip(names, doses, strict=True)):
+            for h, f in zip(names, doses, strict=True):
+                _give(held[h], found[f])
+            free = [f for f in free if f > q]
+    return free
+
+
+def _slot(name: Piece, amount: Piece) -> str:
+    """Return which place of a name an amount can take: ``"dose"``, ``"size"``, ``"other"`` or none."""
+    quantity = amount.quantity
+    if quantity is None:
+        return ""
+    unit = quantity.unit or ""
+    if name.sort == "supportive":
+        return "other"
+    if name.sort == "carrier":
+        return "other" if unit == "ml" else ""
+    agent = load_action_base().agents.get(name.agent) if name.sort == "agent" else None
+    if unit == "µm":
+        return "size" if agent is None or agent.size_range_um is not None else ""
+    if unit in FOREIGN_UNITS:
+        return "other" if agent is None or agent.kind == "drug" else ""
+    if agent is None:
+        return "dose" if unit in ("mg", "ml") else ""
+    if agent.unit == unit:
+        return "dose"
+    return "other" if agent.kind in ("drug", "bead") and unit == "ml" else ""
+
+
+def _give(held: Held, amount: Piece) -> bool:
+    """Put an amount into its place; return whether the place was free."""
+    slot = _slot(held.piece, amount)
+    if slot == "size" and held.size is None:
+        held.size = amount
+    elif slot == "dose" and held.dose is None and _single(amount):
+        held.dose = amount
+    elif slot == "other" or (slot == "dose" and not _single(amount)):
+        held.others.append(amount)
+    else:
+        return False
+    return True
+
+
+def _single(amount: Piece) -> bool:
+    return amount.quantity is not None and amount.quantity.low == amount.quantity.high
+
+
+def _cost(found: list[Piece], q: int, h: int, reads_on: bool, slot: str) -> float:
+    """Return how far apart an amount and a name are, in units of a plain word's tenth or so."""
+    low, high = min(q, h), max(q, h)
+    between = found[low + 1 : high]
+    ahead = q < h
+    cost = _GLOSS if _is_gloss(found, h) and q > h else 0.0
+    for piece in between:
+        if piece.holds and _is_gloss(found, found.index(piece)):
+            cost += 0.2
+        elif piece.holds:
+            cost += 5.0 if _slot(piece, found[q]) in ("dose", "size") else 3.0
+        elif piece.sort == "quantity":
+            cost += 2.0 if piece.quantity and piece.quantity.unit == found[q].quantity.unit else 0.2  # type: ignore[union-attr]
+        else:
+            cost += _BREAKS.get(piece.lower, _LIGHT.get(piece.lower, 0.5))
+    if ahead and between and between[0].lower == "of":
+        cost -= 1.5
+    if not ahead and between and between[0].lower == "(":
+        cost -= 1.0
+    if ahead == reads_on:
+        cost += 1.0
+    name = found[h]
+    if slot == "other":
+        cost += 5.0 if name.given else 0.3
+    if name.sort == "unknown" and found[q].quantity.unit == "ml":  # type: ignore[union-attr]
+        cost += 1.2
+    return cost
+
+
+def _is_gloss(found: list[Piece], h: int) -> bool:
+    """Return whether a name only explains the one before, in brackets: "oxaliplatin (Eloxatin) 100 mg"."""
+    return 1 < h < len(found) - 1 and found[h - 1].lower == "(" and found[h + 1].lower == ")" and found[h - 2].given
+
+
+def _is_total(found: list[Piece], q: int) -> bool:
+    near = [p.lower for p in found[max(q - 5, 0) : q + 3] if p.sort == "word"]
+    return bool(set(near) & TOTALS)

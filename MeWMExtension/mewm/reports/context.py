@@ -1,0 +1,196 @@
+"""Whether an agent named in a clause was given in this session, and if not, why."""
+
+from __future__ import annotations
+
+import re
+
+from mewm.actions.lexicon import OTHER_ORGANS, OUTCOME_WORDS, SEEN_WORDS
+from mewm.reports.names import Piece
+from mewm.reports.text import Clause
+from mewm.reports.words import GIVING
+
+
+def _words(text: str) -> frozenset[str]:
+    return frozenset(text.split())
+
+
+_MONTHS = (
+    "jan(?:uary)?|feb(?:ruary)?|mar(?:ch)?|apr(?:il)?|may|june?|july?|aug(?:ust)?|sept?(?:ember)?|oct(?:ober)?|"
+    "nov(?:ember)?|dec(?:ember)?"
+)
+_EARLIER = re.compile(
+    r"\b(?:(?<!as )previous(?:ly)?(?! described)|prior(?! to)|history of|h/o|s/p|status post|"
+    r"in the past|past (?:medical|surgical)|"
+    r"ha[ds] (?:already |also )?(?:received|undergone|been treated|been given)|(?:first|second|initial|earlier|last) "
+    r"(?:tace|session|treatment|procedure|course) (?:with|using|of|was|had)|(?:tace|session) ?(?:#|"
+    r"no\.? ?)?\d? ?(?:in|on) "
+    rf"(?:(?:{_MONTHS})\b|(?:19|20)\d\d))",
+    re.IGNORECASE,
+)
+_AGO = re.compile(
+    r"\b(?:\w+ (?:years?|months?|weeks?|days?) (?:ago|earlier|before)|last (?:week|month|year)|elsewhere|previously)\b",
+    re.IGNORECASE,
+)
+_NOW = re.compile(
+    r"\b(?:today|now|this (?:time|session|procedure|treatment)|currently|presently|in the (?:present|"
+    r"current) (?:session|procedure))\b",
+    re.IGNORECASE,
+)
+_LATER = re.compile(
+    r"\b(?:(?<!as )planned|plan to|next (?:session|time|step|tace|treatment|procedure|course)|"
+    r"will (?:be|receive|undergo|continue)|"
+    r"recommend\w*|consider(?:ed|ation)?|scheduled|should|to be (?:given|treated)|continue|resume|"
+    r"discharged (?:on|with)|maintenance|"
+    r"if (?:needed|necessary|required)|in case of|candidate for|may be (?:added|given|used))\b",
+    re.IGNORECASE,
+)
+_ALLERGY = re.compile(r"allerg|hypersensitiv|intoleran|anaphyla|contra-?indicat", re.IGNORECASE)
+_OTHER_VESSEL = re.compile(
+    r"\b(?:gda|gastroduodenal|splenic|right gastric|cystic|falciform|cholecystic|"
+    r"supraduodenal)\b[^,;]{0,60}?(?:coil|emboli[sz]|occlu|protect|plug)"
+    r"|(?:coil|emboli[sz]|occlu|protect|plug)[^,;]{0,40}?\b(?:gda|gastroduodenal|splenic|spleen|"
+    r"right gastric|cystic artery|falciform)\b",
+    re.IGNORECASE,
+)
+_ALCOHOL_OTHERWISE = re.compile(
+    r"^[\s(-]*(?:\d+ ?(?:g|units?) ?(?:/|per |a )(?:d|w)|abuse|consum|intake|use\b|drink|"
+    r"related|depend|withdraw|misuse|swab|prep|wipe|cirrhos|"
+    r"hepatitis|ablation|"
+    r"injection (?:of varices|therapy|ablation)|free\b|liver disease|excess|history)",
+    re.IGNORECASE,
+)
+_PERCUTANEOUS = re.compile(r"(?:percutaneous|chronic|daily|heavy|social|denies|drinks?)\s+$", re.IGNORECASE)
+_SECTIONS = (
+    (
+        "history",
+        re.compile(
+            r"history|previous|prior|past|background|indication|clinical|comparison|reason|referral|diagnosis|pre-?op"
+        ),
+    ),
+    ("allergy", re.compile(r"allerg")),
+    ("plan", re.compile(r"\bplan|recommend|follow|discharge|next|aftercare|post-?procedure (?:orders|care|plan)")),
+)
+_LISTING = re.compile(
+    r"medication|^agents|^drugs?\b|^chemotherap|^procedures?\b|^operation|^exam|^title|^overview|^treatment"
+)
+_CLOSING = re.compile(r"impression|conclusion|summary|opinion|assessment")
+_SUMMING = re.compile(
+    r"\b(?:in (?:summary|total|conclusion)|to summari[sz]e|successful (?:\w+ ){0,4}(?:tace|"
+    r"chemoemboli[sz]ation|emboli[sz]ation))\b",
+    re.IGNORECASE,
+)
+_NOS = frozenset(["no", "without", "neither", "nor", "not", "never", "avoid", "avoiding", "instead", "rather", "omit"])
+_BETWEEN = _words(
+    ", / & or nor and any the a an of additional further adjunctive use injection infusion administration embolization "
+    "embolisation with particulate absorbable drug drugs chemotherapeutic than using to give in treated given"
+)
+_NOUNS = _words(
+    "cubes pieces powder slurry pledgets strips emulsion mixture suspension particles treatment embolization "
+    "embolisation infusion injection sponge beads chemotherapy fluid and or"
+)
+_VERBS = _words("was were is are be been has have had could can did do does should would")
+_WITHHELD = re.compile(
+    r"withheld|omitted|avoided|deferred|declined|refused|contra-?indicated|unavailable|abandoned|spared|skipped"
+)
+_DEPOSIT = re.compile(r"deposit|uptake|accumul|retention|retained|coverage|stain|distribut|washout|wash-out")
+
+
+def section(heading: str) -> str:
+    """Return what a heading makes of the agents below it: ``"history"``, ``"allergy"``, ``"plan"`` or ``""``."""
+    return next((reason for reason, words in _SECTIONS if words.search(heading)), "")
+
+
+def rank(clause: Clause) -> int:
+    """Return how likely a clause only says again what another says: 0 narrative, 1 title or list, 2 conclusion."""
+    if _CLOSING.search(clause.heading) or _SUMMING.search(clause.text):
+        return 2
+    return 1 if _LISTING.search(clause.heading) else 0
+
+
+def why_not_given(clause: Clause, found: list[Piece], i: int, dosed: bool) -> str:
+    """Return why the agent at ``found[i]`` was not given, or ``""`` if it was.
+
+    Args:
+        clause: the clause.
+        found: its pieces.
+        i: place of the agent.
+        dosed: whether the clause gives it a dose.
+    """
+    piece = found[i]
+    before, after = clause.text[: piece.start], clause.text[piece.end :]
+    if _denied_before(found, i, dosed) or _denied_after(found, i):
+        return "negated"
+    if not _NOW.search(before):
+        if reason := section(clause.heading):
+            return reason
+        if _EARLIER.search(before) or (_AGO.search(clause.text) and not _NOW.search(clause.text)):
+            return "history"
+        if _LATER.search(before) or (_LATER.search(after) and not any(p.lower in ("was", "were") for p in found)):
+            return "plan"
+    if not dosed and _ALLERGY.search(clause.text):
+        return "allergy"
+    if _elsewhere(clause.text, found, i):
+        return "other organ"
+    if piece.agent == "absolute_alcohol" and (_ALCOHOL_OTHERWISE.match(after) or _PERCUTANEOUS.search(before)):
+        return "other use"
+    return "seen" if _seen(found, i, dosed) else ""
+
+
+def _elsewhere(text: str, found: list[Piece], i: int) -> bool:
+    """Return whether the agent went into a vessel that does not feed the tumour."""
+    match = OTHER_ORGANS.search(text) or _OTHER_VESSEL.search(text)
+    if not match:
+        return False
+    doses = [p for p in found if p.given and p.kind == "drug"]
+    return not doses or (found[i].kind != "drug" and match.start() - 60 < found[i].start < match.end() + 60)
+
+
+def _denied_before(found: list[Piece], i: int, dosed: bool) -> bool:
+    for piece in found[:i][::-1]:
+        if piece.lower in _NOS:
+            return True
+        if piece.lower == "," and dosed:
+            return False
+        if not (piece.holds or piece.lower in _BETWEEN):
+            return False
+    return False
+
+
+def _denied_after(found: list[Piece], i: int) -> bool:
+    rest = found[i + 1 :]
+    while rest and (rest[0].holds or rest[0].sort in ("quantity", "mark") or rest[0].lower in _NOUNS):
+        if rest[0].lower == "(":
+            close = next((k for k, p in enumerate(rest) if p.lower == ")"), 0)
+            rest = rest[close:]
+        rest = rest[1:]
+    words = [p.lower for p in rest[:5] if p.sort == "word"]
+    if not words or words[0] not in _VERBS:
+        return bool(words) and words[0] in ("not", "withheld", "omitted") and "only" not in words[:2]
+    if "not" in words[1:4] and "only" not in words[1:5]:
+        return True
+    return any(_WITHHELD.fullmatch(w) for w in words[1:4])
+
+
+def _seen(found: list[Piece], i: int, dosed: bool) -> bool:
+    """Return whether the agent is something observed, such as deposited Lipiodol, and not something given."""
+    if dosed:
+        return False
+    after = [p.lower for p in found[i + 1 : i + 6] if p.sort == "word"]
+    before = [p.lower for p in found[max(i - 4, 0) : i] if p.sort == "word"]
+    if after[:1] and (after[0] in SEEN_WORDS or after[0] in ("laden", "ct", "stained")):
+        return True
+    while before and before[-1] in ("the", "ultra", "liquid", "dense"):
+        before.pop()
+    if len(before) > 1 and before[-1] == "of" and (before[-2] in SEEN_WORDS or _DEPOSIT.match(before[-2])):
+        return True
+    words = {p.lower for p in _part(found, i) if p.sort == "word"}
+    if found[i].agent == "lipiodol" and any(_DEPOSIT.match(w) for w in after) and not words & GIVING:
+        return True
+    return bool(words & OUTCOME_WORDS) and not words & GIVING
+
+
+def _part(found: list[Piece], i: int) -> list[Piece]:
+    """Return the pieces between the commas around a place."""
+    commas = [-1, *(k for k, p in enumerate(found) if p.lower == ","), len(found)]
+    start = max(k for k in commas if k < i)
+    return found[start + 1 : min(k for k in commas if k > i)]

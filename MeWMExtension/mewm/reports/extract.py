@@ -1,0 +1,168 @@
+"""``extract``: one report in, agents with doses and sizes, outcome, shunt and deposition out; offline, by rules.
+
+What it decides beyond :mod:`mewm.actions.text`, whose decisions on emulsions and other organs hold here too:
+
+- Agents that the report denies, plans, names as history, as an allergy or as deposited are listed in ``not_given``.
+- A dose called a total, or said again in the impression or a list of medication, is not added a second time.
+- A bead named in one sentence and its drug in another are one action; a bead with another drug than the action
+  base's stays unknown, under the words of the report.
+- An amount that is a range, or per body surface or weight, opens the dose and is noted; nothing raises.
+- "Dose: 50 mg" in a sentence of its own belongs to the drug named before it, if that has no dose yet.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field, replace
+from typing import cast
+
+from mewm.actions.base import load_action_base
+from mewm.errors import InputError
+from mewm.reports.agents import read_agents
+from mewm.reports.amounts import Held, assign
+from mewm.reports.context import rank, why_not_given
+from mewm.reports.extraction import Deposited, Mention, NotGiven, ReportExtraction, ShuntState, Span, Statement
+from mewm.reports.merge import merge
+from mewm.reports.names import Piece
+from mewm.reports.outcome import Reading, final_level, final_shunt, read_outcomes
+from mewm.reports.text import Clause, Clean, clauses, clean
+
+MAX_CHARACTERS = 100_000
+# The first line of a report says what examination it is of.
+_TITLE = 80
+_LETTERS = re.compile(r"[^\W\d_]")
+_OIL_VOLUME = re.compile(r"\b(?:dose|volume|amount|quantity)\b", re.IGNORECASE)
+
+
+def extract(text: str) -> ReportExtraction:
+    """Read a free-text TACE or radiology report.
+
+    Args:
+        text: the report, at most :data:`MAX_CHARACTERS` characters.
+
+    Returns:
+        What was given and what was seen, with the places in ``text``; empty where the report says nothing of it.
+
+    Raises:
+        InputError: the report is empty, too long or no text.
+    """
+    if not isinstance(text, str) or not _LETTERS.search(text):
+        raise InputError("The report has no words; give the free text of a TACE or radiology report.")
+    if len(text) > MAX_CHARACTERS:
+        raise InputError(f"The report has {len(text)} characters; one report has at most {MAX_CHARACTERS}.")
+    reader = _Reader(text, clean(text))
+    parts = list(clauses(reader.cleaned.text))
+    for clause in parts:
+        reader.read(clause)
+    seen = read_outcomes(parts, reader.cleaned.text[:_TITLE])
+    mentions, protocol = merge(reader.mentions, reader.ranks)
+    level, shunt = final_level(seen), final_shunt(seen)
+    deposition = [r for r in seen if r.about == "deposition"]
+    return ReportExtraction(
+        mentions=tuple(mentions),
+        protocol=protocol,
+        unknown=tuple(dict.fromkeys(m.agent for m in mentions if m.kind == "unknown")),
+        not_given=tuple(reader.not_given),
+        level=cast("int", level[-1].value) if level else None,
+        outcome=reader.statements(level),
+        shunt=cast("ShuntState", shunt[-1].value) if shunt else None,
+        shunt_statements=reader.statements(shunt),
+        deposition=cast("Deposited", deposition[-1].value) if deposition else None,
+        deposition_statements=reader.statements(deposition),
+        notes=tuple(dict.fromkeys(reader.notes)),
+    )
+
+
+@dataclass
+class _Reader:
+    """Collects what the clauses of a report say about agents."""
+
+    text: str
+    cleaned: Clean
+    mentions: list[Mention] = field(default_factory=list)
+    ranks: list[int] = field(default_factory=list)
+    not_given: list[NotGiven] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+
+    def read(self, clause: Clause) -> None:
+        """Take what one clause says."""
+        found = read_agents(clause.text)
+        held, left = assign(found)
+        earlier = len(self.mentions)
+        for item in held:
+            self._take(item, clause, found)
+        for amount in left:
+            self._refer_back(amount, clause, earlier)
+
+    def statements(self, found: list[Reading]) -> tuple[Statement, ...]:
+        """Return readings with their words and their places in the report."""
+        spans = [self.cleaned.original(r.start, r.end) for r in found]
+        return tuple(Statement(r.value, self.text[a:b], (a, b)) for r, (a, b) in zip(found, spans, strict=True))
+
+    def _take(self, held: Held, clause: Clause, found: list[Piece]) -> None:
+        """Add what a clause says about one name to the mentions or to what was not given."""
+        piece = held.piece
+        dosed = held.size is not None or held.dose is not None
+        if not piece.given and not (piece.sort == "particles" and dosed):
+            return
+        if piece.lower == "oil" and not dosed:
+            return
+        span = self._place(clause, piece)
+        written = self.text[span[0] : span[1]]
+        agent = piece.agent if piece.sort == "agent" else " ".join(piece.agent.split())
+        if reason := why_not_given(clause, found, found.index(piece), dosed):
+            self.not_given.append(NotGiven(agent, reason, written, span))
+            return
+        known = load_action_base().agents.get(piece.agent) if piece.sort == "agent" else None
+        name = known.name if known else agent
+        if piece.misspelt:
+            self.notes.append(f"{written!r} is read as {name}.")
+        self.notes += [_open_dose(name, a, known is not None and known.kind == "drug") for a in held.others]
+        dose = held.dose.quantity if held.dose else None
+        if dose is not None and dose.low <= 0:
+            self.notes.append(f"{name}: {dose.text} is no dose.")
+            dose = None
+        size = held.size.quantity if held.size else None
+        self.ranks.append(rank(clause))
+        self.mentions.append(
+            Mention(
+                agent=agent,
+                kind=known.kind if known else "unknown",
+                text=written,
+                span=span,
+                dose=dose.low if dose else None,
+                unit=dose.unit if dose else None,
+                dose_span=self._place(clause, held.dose) if dose and held.dose else None,
+                size_um=(size.low, size.high) if size else None,
+                size_span=self._place(clause, held.size) if held.size else None,
+                total=held.total,
+            )
+        )
+
+    def _refer_back(self, amount: Piece, clause: Clause, earlier: int) -> None:
+        """Give an amount without a name to the agent named last before the clause, if that lacks a dose."""
+        quantity = amount.quantity
+        if quantity is None or quantity.low != quantity.high or quantity.low <= 0:
+            return
+        for at in range(earlier - 1, max(earlier - 3, -1), -1):
+            mention = self.mentions[at]
+            drug = quantity.unit == "mg" and mention.kind in ("drug", "bead", "unknown")
+            oil = quantity.unit == "ml" and mention.agent == "lipiodol" and _OIL_VOLUME.search(clause.text)
+            if mention.dose is None and (drug or oil):
+                place = self._place(clause, amount)
+                self.mentions[at] = replace(mention, dose=quantity.low, unit=quantity.unit, dose_span=place)
+                return
+            if drug:
+                return
+
+    def _place(self, clause: Clause, piece: Piece) -> Span:
+        return self.cleaned.original(clause.start + piece.start, clause.start + piece.end)
+
+
+def _open_dose(name: str, amount: Piece, drug: bool) -> str:
+    quantity = amount.quantity
+    if quantity and quantity.low != quantity.high:
+        return f"{name}: {amount.text} is a range; the dose stays open."
+    if quantity and quantity.unit == "ml" and drug:
+        return f"{name}: {amount.text} is a volume of solution, no dose in mg."
+    return f"{name}: {amount.text} cannot be turned into a dose without facts that the report does not give."

@@ -1,0 +1,168 @@
+"""What angiography showed at the end: attenuation level, state of a shunt, deposition of Lipiodol.
+
+The paper (arXiv 2506.02327) attenuates the lesion by the occlusion words of the report, in four steps. Its public code
+tells staining that disappeared, feeding arteries that were occluded, a reduction and everything else apart. Here the
+four levels are ordered by how much of the arterial supply is gone, which is what these words mean to the operator:
+
+====== ============== ==========================================================================================
+level  meaning        words
+====== ============== ==========================================================================================
+4      complete       staining disappeared, vanished, gone, absent, no (residual) blush; feeding arteries occluded or
+                      blocked; (complete) stasis; devascularised; flow ceased; reduced by 100 %
+3      nearly         any of these with mostly, nearly, almost, basically, largely, near, subtotal; marked, significant,
+                      obvious reduction or improvement; sluggish flow; complete with slight residual; 70 % and more
+2      partial        partial, slight or moderate reduction or occlusion; reduced without a degree; residual or
+                      remaining blush; complete in one feeder and unchanged in another; 10 % and more
+1      unchanged      no (significant) change or reduction, unchanged, persistent or still present, patent feeders,
+                      occlusion failed
+====== ============== ==========================================================================================
+
+A stated SACE level (subjective angiographic chemoembolization endpoint, Lewandowski et al. 2007, I to IV) is the level.
+Staining decides over feeding arteries and flow, because staining shows the tumour itself; a later statement decides
+over an earlier one; within a sentence the worst part of the tumour decides. Without such words there is no level: a
+shunt that closed or dense Lipiodol says nothing about it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from itertools import pairwise
+
+from mewm.reports import outcome_words as words
+from mewm.reports.context import section
+from mewm.reports.outcome_values import changes, level, quality, state, worst
+from mewm.reports.text import Clause
+
+# A part so long that says nothing of change begins another topic.
+_LONG = 40
+
+
+@dataclass(frozen=True)
+class Reading:
+    """One part of a clause and what it says.
+
+    Attributes:
+        about: ``"staining"``, ``"supply"``, ``"shunt"`` or ``"deposition"``.
+        value: level 1 to 4, state or quality.
+        start, end: its place in the clean text.
+    """
+
+    about: str
+    value: int | str
+    start: int
+    end: int
+
+
+@dataclass(frozen=True)
+class _Part:
+    """A part of a clause, with the topic it has or keeps from the part before."""
+
+    about: str
+    start: int
+    end: int
+    text: str
+
+
+def read_outcomes(clauses: Iterable[Clause], title: str) -> list[Reading]:
+    """Read every statement of a report about staining, supply, shunt and deposition.
+
+    Args:
+        clauses: the clauses of the report.
+        title: its first words; in a report of CT or MRI enhancement is no staining on angiography.
+    """
+    found: list[Reading] = []
+    imaging = bool(words.CROSS_SECTION.search(title)) and not words.ANGIOGRAPHY.search(title)
+    topic = ""
+    for clause in clauses:
+        if section(clause.heading) in ("history", "plan"):
+            continue
+        start = topic if words.PRONOUN.search(clause.text) else ""
+        parts = _parts(clause, start)
+        found += _read(clause, parts, imaging)
+        topic = next((p.about for p in reversed(parts) if p.about), topic)
+    return found
+
+
+def _read(clause: Clause, parts: list[_Part], imaging: bool) -> Iterator[Reading]:
+    end = clause.start + len(clause.text)
+    if sace := words.SACE.search(clause.text):
+        yield Reading("staining", words.SACE_LEVEL[sace[1].lower()], clause.start, end)
+        return
+    if words.PAST.search(clause.text):
+        return
+    for part, following in pairwise([*parts, _Part("", 0, 0, "")]):
+        if part.about == "shunt" and (words.SHUNT.search(part.text) or changes(part.text)):
+            value = state(part.text)
+            if value == "present" and following.about in ("staining", "supply", "") and changes(following.text):
+                value = state(following.text)
+            yield Reading("shunt", value, clause.start + part.start, clause.start + part.end)
+        deposits = part.about == "deposition" or (part.about == "shunt" and words.DEPOSIT.search(part.text))
+        if deposits and (stated := quality(part.text) or quality(following.text)):
+            yield Reading("deposition", stated, clause.start + part.start, clause.start + part.end)
+    cross = words.CROSS_SECTION.search(clause.heading or clause.text) and not words.ANGIOGRAPHIC.search(clause.text)
+    if not (imaging or cross):
+        for about, reached in _levels(clause.text, parts):
+            yield Reading(about, reached, clause.start, end)
+
+
+def _levels(text: str, parts: list[_Part]) -> Iterator[tuple[str, int]]:
+    """Yield the level of staining and of supply that the parts of a clause come to."""
+    levels: dict[str, list[int]] = {"supply": [], "staining": []}
+    residual = {"supply": False, "staining": False}
+    for part, following in pairwise([*parts, _Part("", 0, 0, "")]):
+        if part.about not in levels:
+            continue
+        value, rest = level(part.text, part.about == "staining")
+        if value is None and not rest and following.about not in ("", "deposition"):
+            # Two subjects share the predicate behind the second: "arteries and staining disappeared".
+            value, rest = level(following.text, part.about == "staining")
+        residual[part.about] |= rest
+        levels[part.about] += [] if value is None else [value]
+    for about, values in levels.items():
+        value = worst(values, residual[about])
+        if len(values) > 1 and words.SEQUENCE.search(text):
+            value = values[-1]
+        if about == "staining" and 4 in levels["supply"]:
+            # Feeders occluded: staining that is left is slight, staining unchanged is another feeder's.
+            value = 3 if value == 2 and not values else 2 if value == 1 else value
+        if value is not None:
+            yield about, value
+
+
+def _parts(clause: Clause, about: str) -> list[_Part]:
+    """Cut a clause into parts, each with what it is about; a part without a subject keeps the one before."""
+    text = clause.text
+    edges = [0, *(m.start() for m in words.PARTS.finditer(text)), len(text)]
+    if not about and words.RESULT.search(clause.heading):
+        about = "supply"
+    parts: list[_Part] = []
+    for start, end in pairwise(edges):
+        part = text[start:end]
+        if words.SHUNT.search(part):
+            about = "shunt"
+        elif words.DEPOSITED.search(part) or (words.DEPOSIT.search(part) and words.OIL.search(text)):
+            about = "deposition"
+        elif words.STAIN.search(part):
+            about = "staining"
+        elif words.SUPPLY.search(part):
+            about = "supply"
+        elif about in ("staining", "supply") and len(part) > _LONG and not changes(part):
+            about = ""
+        if end > start:
+            parts.append(_Part(about, start, end, part))
+    return parts
+
+
+def final_level(found: list[Reading]) -> list[Reading]:
+    """Return the readings the level rests on, the deciding one last."""
+    staining = [r for r in found if r.about == "staining"]
+    return staining or [r for r in found if r.about == "supply"]
+
+
+def final_shunt(found: list[Reading]) -> list[Reading]:
+    """Return the readings about a shunt, the deciding one last; one no longer there had been closed."""
+    shunts = [r for r in found if r.about == "shunt"]
+    if len(shunts) > 1 and shunts[-1].value == "absent" and shunts[0].value != "absent":
+        shunts[-1] = Reading("shunt", "closed", shunts[-1].start, shunts[-1].end)
+    return shunts

@@ -1,0 +1,92 @@
+"""The value of one phrase: a level of attenuation, the state of a shunt, the quality of a deposition."""
+
+from __future__ import annotations
+
+from mewm.reports import outcome_words as words
+
+
+def changes(phrase: str) -> bool:
+    """Return whether a phrase says that something went, changed, stayed or is left."""
+    said = (words.GONE, words.LESS, words.SAME, words.NOT_SEEN, words.REST, words.ARROWS)
+    return any(pattern.search(phrase) for pattern in said)
+
+
+def level(phrase: str, staining: bool) -> tuple[int | None, bool]:
+    """Return the attenuation level a phrase states, and whether it speaks of a residue.
+
+    Args:
+        phrase: a part of a clause about staining or supply.
+        staining: whether it is about staining.
+    """
+    gone, less = words.GONE.search(phrase), words.LESS.search(phrase)
+    shares = [int(high or low) for low, high in words.PERCENT.findall(phrase) if 1 <= int(high or low) <= 100]
+    if shares and (gone or less):
+        return _by_share(shares[-1]), False
+    if arrows := words.ARROWS.search(phrase):
+        return (3 if len(arrows[0]) > 1 else 2), False
+    near = 3 if words.NEAR.search(phrase) else 4
+    if words.NOT_SEEN.search(phrase):
+        return near, False
+    rest = bool(words.REST.search(phrase))
+    if denied := words.NO.search(phrase):
+        if words.NOT_WHOLLY.search(phrase):
+            return 2, False
+        if words.NOT_GONE.search(phrase):
+            return None, True
+        if words.CHANGE.search(phrase[denied.end() :]) or words.NOT_DONE.search(phrase):
+            return 1, False
+        if rest or (words.STAIN if staining else words.FLOWING).search(phrase):
+            return near, False
+    if gone:
+        if words.WEAK.search(phrase) and not words.COMPLETE.search(phrase):
+            return 2, rest
+        return near, rest and not denied
+    if less:
+        strong = (words.STRONG.search(phrase) or near == 3) and not words.WEAK.search(phrase)
+        return (3 if strong else 2), rest
+    if rest:
+        return None, True
+    if words.SAME.search(phrase) and not (words.PARENT.search(phrase) and not words.STAIN.search(phrase)):
+        return 1, False
+    return None, False
+
+
+def _by_share(percent: int) -> int:
+    return 4 if percent == 100 else 3 if percent >= 70 else 2 if percent >= 10 else 1
+
+
+def worst(levels: list[int], residual: bool) -> int | None:
+    """Return the level of several parts of the tumour: the least, or partial where one part is untouched."""
+    if not levels:
+        return 2 if residual else None
+    if min(levels) == 1 and max(levels) > 1:
+        return 2
+    return min(*levels, 3) if residual else min(levels)
+
+
+def state(phrase: str) -> str:
+    """Return the state of a shunt: ``"absent"``, ``"present"``, ``"reduced"`` or ``"closed"``."""
+    denied = words.NO.search(phrase)
+    if words.NO_LONGER.search(phrase):
+        return "closed"
+    if words.NOT_DONE.search(phrase) or words.NOT_GONE.search(phrase):
+        return "present"
+    if words.NOT_SEEN.search(phrase) or "(-)" in phrase:
+        return "absent"
+    if words.GONE.search(phrase):
+        return "reduced" if words.NEAR.search(phrase) or words.WEAK.search(phrase) else "closed"
+    if words.LESS.search(phrase) and not denied:
+        return "reduced"
+    return "absent" if denied and not words.SAME.search(phrase) else "present"
+
+
+def quality(phrase: str) -> str | None:
+    """Return the quality of a deposition of Lipiodol, ``None`` if the phrase states none."""
+    shares = [int(high or low) for low, high in words.PERCENT.findall(phrase)]
+    if shares:
+        return "good" if shares[-1] >= 90 else "moderate" if shares[-1] >= 50 else "poor"
+    if words.BAD.search(phrase):
+        return "poor"
+    if words.GOOD.search(phrase):
+        return "poor" if words.NO.search(phrase) else "good"
+    return "moderate" if words.FAIR.search(phrase) else None

@@ -1,0 +1,134 @@
+"""The words in which reports tell what angiography showed, for :mod:`mewm.reports.outcome`."""
+
+from __future__ import annotations
+
+import re
+
+STAIN = re.compile(
+    r"\b(?:stain\w*|staning|blush\w*|opacification|tumou?r(?:al|ous)? (?:vascularity|perfusion|"
+    r"enhancement|opacity|response)|"
+    r"vascularity|hypervascularity|residual (?:tumou?r )?enhancement|devascular\w*|abnormal vessels|"
+    r"fills? the tumou?r|angiographic (?:cr|pr|sd|response))\b",
+    re.IGNORECASE,
+)
+SUPPLY = re.compile(
+    r"\b(?:feed\w*|feeders?|(?:tumou?r|abnormal|pathologic\w*|neoplastic|target|segmental|"
+    r"subsegmental|supplying|lateral|medial)"
+    r"[ -](?:\w+ )?(?:arter\w+|vessels?|branch\w*|one)|tumou?r vessels|blood (?:supply|flow)|"
+    r"(?:antegrade|arterial|forward) flow|"
+    r"flow|stasis|stagnat\w*|static|occlusion of|blockage of|endpoint|end-point|embolic effect)\b",
+    re.IGNORECASE,
+)
+SHUNT = re.compile(
+    r"\b(?:shunt\w*|fistul\w*|a-?v-?f|a-?p-?f|a-?p-?s|a-?v-?s(?: ?malformation)?|"
+    r"early (?:\w+ ){0,2}(?:of )?(?:the )?(?:portal|hepatic) vein\w*|"
+    r"early (?:draining|venous|portal) \w+)\b",
+    re.IGNORECASE,
+)
+DEPOSIT = re.compile(
+    r"\b(?:deposit\w*|uptake|accumul\w+|retention|retained|coverage|lipiodol(?:isation|ization)|distribut\w+|"
+    r"stain\w* well|well[- ]stained)\b"
+    r"|\b(?:lipiodol|iodi[sz]ed oil|oil) (?:staining|filling|is dense|was dense)",
+    re.IGNORECASE,
+)
+DEPOSITED = re.compile(r"\bdeposi\w+", re.IGNORECASE)
+OIL = re.compile(r"lip[io]+dol|lipo?iodol|oil\b|ethiod|\blip\b|tumou?r|lesion|target|nodule|mass", re.IGNORECASE)
+
+GOOD = re.compile(
+    r"\b(?:satisf\w+|good|well|dense(?:ly)?|complet\w+|compact\w*|excellent|homogen\w+|full\w*|"
+    r"intense\w*|adequate\w*|ideal|perfect\w*|strong\w*|great)\b",
+    re.IGNORECASE,
+)
+FAIR = re.compile(
+    r"\b(?:moderate\w*|acceptable|fair\w*|average|medium|general|partial\w*|so-so|reasonabl\w+)\b", re.IGNORECASE
+)
+BAD = re.compile(
+    r"\b(?:insufficien\w+|poor\w*|patch\w+|incomplet\w+|sparse\w*|unsatisf\w+|scant\w*|weak\w*|"
+    r"inadequate\w*|faint\w*|uneven|little|low|thin\w*|minimal\w*|limited|heterogen\w+)\b",
+    re.IGNORECASE,
+)
+NO = re.compile(r"\b(?:no|not|without|never|nor|neither|absen\w+|n't|free of|lack of|negative for)\b", re.IGNORECASE)
+
+GONE = re.compile(
+    r"\b(?:disap+ear\w*|vanish\w*|gone|absent|absence|eliminat\w+|obliterat\w+|oc+lu\w+|block\w+|"
+    r"stasis|static|stagnat\w+|devascular\w+|"
+    r"ceas\w+|interrupt\w+|resol\w+|invisible|abolish\w+|extinguish\w+|"
+    r"erad\w+|cut[ -]?off|loss|lost|none(?: left)?|embolised completely|"
+    r"completely emboli[sz]ed|cr|shut ?down|shut off|closed|closure|sealed|lost|cleared)\b|\(-\)|"
+    r"\(\s*-\s*\)|\bnegative\b",
+    re.IGNORECASE,
+)
+NEAR = re.compile(
+    r"\b(?:most\w*|near\w*|almost|basically|largely|majority|subtotal\w*|essentially|virtually|"
+    r"predominantly|practically|nearly-complete|all but)\b",
+    re.IGNORECASE,
+)
+LESS = re.compile(
+    r"\b(?:reduc\w+|decreas\w+|diminish\w*|less(?:en\w*)?|weak\w*|improv\w+|faint\w*|fad(?:e|ed|es|ing)|sluggish|"
+    r"slow\w*|prun\w+|attenuat\w+|thinn\w+|"
+    r"lighter|declin\w+|drop\w*|lower\w*|sparse\w*|regress\w*)\b",
+    re.IGNORECASE,
+)
+STRONG = re.compile(
+    r"\b(?:marked\w*|significant\w*|obvious\w*|substantial\w*|great\w*|dramatic\w*|considerabl\w+|"
+    r"much|strong\w*|notabl\w+|remarkabl\w+|sluggish|evident\w*|severe\w*|profound\w*|clearly|"
+    r"pronounced|well)\b",
+    re.IGNORECASE,
+)
+WEAK = re.compile(
+    r"\b(?:partial\w*|partly|slight\w*|moderate\w*|somewhat|mild\w*|a little|minor|minimal\w*|a bit|"
+    r"incomplet\w+|half)\b",
+    re.IGNORECASE,
+)
+SAME = re.compile(
+    r"\b(?:unchanged|unaltered|same as before|identical|persist\w*|still|patent|fail\w*|unaffected|"
+    r"stable|remain\w*(?= (?:present|visible|patent|open|unchanged|similar))|continu\w+ to)\b",
+    re.IGNORECASE,
+)
+CHANGE = re.compile(
+    r"\b(?:chang\w+|reduc\w+|decreas\w+|diminish\w*|improv\w+|effect|response|difference|occlu\w+|alter\w+)\b",
+    re.IGNORECASE,
+)
+REST = re.compile(r"\b(?:residual|remaining|remnant|remain\w*|rest)\b", re.IGNORECASE)
+NOT_SEEN = re.compile(
+    r"\bno longer\b|\bnot? (?:\w+ ){0,2}(?:seen|visible|visuali[sz]ed|detected|observed|identified|"
+    r"demonstrated|apparent|shown|noted|opacified)\b",
+    re.IGNORECASE,
+)
+PERCENT = re.compile(
+    r"(\d{1,3})(?:\s*-\s*(\d{1,3}))?\s*%(?!\s*(?:n-?bca|glucose|dextrose|"
+    r"lidocaine|ethanol|alcohol|lipiodol|saline|of the "
+    r"(?:spleen|dose|emulsion)))",
+    re.IGNORECASE,
+)
+ARROWS = re.compile(r"↓+")
+NOT_WHOLLY = re.compile(r"\bnot (?:completely|fully|entirely|totally|yet)\b", re.IGNORECASE)
+NOT_GONE = re.compile(r"\b(?:not|n't|never)\b.*\b(?:disappear\w*|vanish\w*|go|resolve\w*)\b", re.IGNORECASE)
+NOT_DONE = re.compile(r"\b(?:not|n't|never)\b.*\b(?:occlu\w*|be|clos\w*|emboli\w*)\b", re.IGNORECASE)
+FLOWING = re.compile(r"\bflow\b|opacif", re.IGNORECASE)
+COMPLETE = re.compile(r"\bcomplete\w*\b", re.IGNORECASE)
+NO_LONGER = re.compile(r"\bno longer\b|\bnot? (?:\w+ )?(?:more|further)\b", re.IGNORECASE)
+PRONOUN = re.compile(
+    r"^(?:and |but |thereafter,? |then,? |afterwards,? |finally,? |eventually,? )?(?:it|they|this|these)\b",
+    re.IGNORECASE,
+)
+RESULT = re.compile(r"result|outcome|end-?point|completion|final|post-?(?:embol|tace)|control|effect")
+PARENT = re.compile(
+    r"\b(?:trunk|main|parent|proper|common|portal|(?:right|left|middle) hepatic art\w+|"
+    r"non-?target|normal|parenchym\w+)\b",
+    re.IGNORECASE,
+)
+SACE = re.compile(r"\bsace\b[^;.]{0,25}?\b(iv|iii|ii|i|[1-4])\b", re.IGNORECASE)
+SACE_LEVEL = {"i": 1, "ii": 2, "iii": 3, "iv": 4, "1": 1, "2": 2, "3": 3, "4": 4}
+SEQUENCE = re.compile(
+    r"\b(?:thus|then|finally|eventual\w*|subsequent\w*|until|further|additional\w*|afterwards|thereafter)\b",
+    re.IGNORECASE,
+)
+PARTS = re.compile(
+    r",(?!\d)|\b(?:and|but|while|whereas|with|although|though|followed by|then|despite|except)\b|\s-\s|/(?=\s)",
+    re.IGNORECASE,
+)
+CROSS_SECTION = re.compile(r"\b(?:ct|mri|mr|follow-?up|computed|magnetic)\b", re.IGNORECASE)
+ANGIOGRAPHIC = re.compile(r"angio|arteriogra|dsa|embol|blush|stain|stasis|tace|inject", re.IGNORECASE)
+ANGIOGRAPHY = re.compile(r"angio|arterio|dsa|tace\b|emboli[sz]ation|procedure", re.IGNORECASE)
+PAST = re.compile(r"\b(?:prior to|before (?:embol|treat|tace)|pre-?(?:embol|treat|tace))", re.IGNORECASE)

@@ -1,0 +1,190 @@
+"""The text of a report in one spelling of its characters, cut into clauses; places lead back to the original."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from bisect import bisect_right
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import lru_cache
+
+from mewm.reports.extraction import Span
+
+_SPELLING = {
+    **dict.fromkeys("‐‑‒–—−〜～－", "-"),
+    **dict.fromkeys("’`‘", "'"),
+    **{"μ": "µ", "、": ",", "。": ";", "×": "x", "∼": "~", "•": ";", "·": " ", "|": ";", "\r": "\n", "\t": " "},
+}
+# Words whose full stop does not end a sentence.
+_ABBREVIATIONS = frozenset(
+    [
+        "approx",
+        "inj",
+        "max",
+        "min",
+        "ca",
+        "vs",
+        "no",
+        "fr",
+        "seg",
+        "art",
+        "a",
+        "v",
+        "i",
+        "e",
+        "g",
+        "resp",
+        "incl",
+        "dr",
+        "mr",
+        "mrs",
+        "fig",
+        "st",
+        "emb",
+        "lt",
+        "rt",
+        "approx",
+        "abt",
+        "inf",
+        "sup",
+        "hep",
+        "br",
+        "pt",
+        "pts",
+        "temp",
+        "vol",
+        "conc",
+        "susp",
+        "sol",
+    ]
+)
+_STOP = re.compile(r";|\n|\.(?=\s|$)")
+_WORD_BEFORE = re.compile(r"([^\W\d_]+)$")
+_BULLET = re.compile(r"\s*(?:[-*>o]\s|\(?\d{1,2}[.)]\s|\(?[a-h]\)\s|#\d)")
+_AMOUNT_LINE = re.compile(r"\s*[\d.,]+(?:\s*-\s*[\d.,]+)?\s*(?:mg|g|ml|cc|µm|um)?\s*$", re.IGNORECASE)
+_HEADING = re.compile(r"[ \t]*([A-Za-z][A-Za-z0-9/&' -]{1,48}?)[ \t]*:")
+_NOW = re.compile(r"\s*(?:today|now|currently|this time|in this session)\b", re.IGNORECASE)
+# A line at least so long that ends without a full stop goes on in the next line.
+_WRAPPED = 60
+_LINE = 400
+
+
+@dataclass(frozen=True)
+class Clean:
+    """A report in one spelling of dashes, micro signs, widths and stops.
+
+    Attributes:
+        text: the text to read.
+        starts: for each of its characters the place in the original, or ``None`` where both agree.
+        length: number of characters of the original.
+    """
+
+    text: str
+    starts: tuple[int, ...] | None
+    length: int
+
+    def original(self, start: int, end: int) -> Span:
+        """Return the place in the original report of ``text[start:end]``."""
+        if self.starts is None:
+            return (start, end)
+        last = self.starts[end - 1] if end > start else self.starts[min(start, len(self.starts) - 1)]
+        after = bisect_right(self.starts, last)
+        return (self.starts[start], self.starts[after] if after < len(self.starts) else self.length)
+
+
+@dataclass(frozen=True)
+class Clause:
+    """A clause of a report.
+
+    Attributes:
+        text: the clause.
+        start: its place in the clean text.
+        heading: the heading it stands under, lower case, or ``""``.
+    """
+
+    text: str
+    start: int
+    heading: str
+
+
+@lru_cache(maxsize=4096)
+def _spell(character: str) -> str:
+    return "".join(_SPELLING.get(c, c) for c in unicodedata.normalize("NFKC", _SPELLING.get(character, character)))
+
+
+def clean(report: str) -> Clean:
+    """Bring a report into one spelling without losing the places of its characters."""
+    pieces = [_spell(c) for c in report]
+    text = "".join(pieces)
+    starts = None
+    if len(text) != len(report):
+        starts = tuple(i for i, piece in enumerate(pieces) for _ in piece)
+    # Between numbers a tilde means "to", before a number "about"; leaders of a table and grouping blanks are blanks.
+    text = re.sub(r"(?<=\d)( ?)~(?= ?\d)|(?<=[mM])( ?)~(?= ?\d)", lambda m: m.group()[:-1] + "-", text)
+    text = re.sub(r"(?<=\d)-(?=(?:µm|um|micron|mm|mg|ml|cc)\w*\b)", " ", text.replace("~", " "), flags=re.IGNORECASE)
+    text = re.sub(r"\.{3,}|_{2,}|…", lambda m: " " * len(m.group()), text)
+    return Clean(text, starts, len(report))
+
+
+def clauses(text: str) -> Iterator[Clause]:
+    """Cut a clean text into clauses at semicolons, full stops and ends of lines that are not mere wraps."""
+    heading = ""
+    capitals = False
+    start = 0
+    for end, after in [*_stops(text), (len(text), len(text))]:
+        piece = text[start:end]
+        at_line = _begins_line(text, start)
+        bullet = _BULLET.match(piece)
+        offset = bullet.end() if bullet else 0
+        own = _HEADING.match(piece, offset)
+        if _NOW.match(piece, offset):
+            heading = ""
+        if own and at_line:
+            heading = own[1].lower()
+            capitals = own[1].isupper() or not piece[own.end() :].strip()
+        elif at_line and not bullet and not capitals:
+            heading = ""
+        body = piece[offset:]
+        lead = len(body) - len(body.lstrip())
+        if body.strip():
+            named = own[1].lower() if own else heading
+            yield Clause(body.strip(), start + offset + lead, named)
+        start = after
+
+
+def _stops(text: str) -> Iterator[tuple[int, int]]:
+    line_start = 0
+    for match in _STOP.finditer(text):
+        start, end = match.span()
+        mark = match.group()
+        if mark == "\n":
+            line, line_start = text[line_start:start], end
+            following = text[end : text.find("\n", end) if "\n" in text[end : end + _LINE] else end + _LINE]
+            if _goes_on(line, following):
+                continue
+        elif mark == ".":
+            before = _WORD_BEFORE.search(text, max(start - 12, 0), start)
+            if before and before[1].lower() in _ABBREVIATIONS and text[start + 1 : start + 3].strip():
+                continue
+        yield start, end
+
+
+def _begins_line(text: str, start: int) -> bool:
+    while start > 0 and text[start - 1] == " ":
+        start -= 1
+    return start == 0 or text[start - 1] == "\n"
+
+
+def _goes_on(line: str, following: str) -> bool:
+    """Return whether the line break between two lines is only a wrap."""
+    stripped = line.rstrip()
+    if not following.strip() or not stripped:
+        return False
+    if _BULLET.match(following) or _HEADING.match(following):
+        return False
+    if stripped[-1] in ".;:!?":
+        return False
+    if _AMOUNT_LINE.match(following) and not re.search(r"\d\s*(?:mg|g|ml|cc|µm|um)?$", stripped, re.IGNORECASE):
+        return True
+    return stripped[-1] in ",(-+&/" or following.lstrip()[:1].islower() or len(stripped) >= _WRAPPED
