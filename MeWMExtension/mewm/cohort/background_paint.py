@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import numpy as np
 from scipy import ndimage
@@ -15,6 +15,7 @@ from mewm.cohort.shapes import Grid, Points
 from mewm.cohort.vessels import VesselTree, grow_tree
 
 if TYPE_CHECKING:
+    from mewm.cohort.anatomy import Abdomen
     from mewm.cohort.parameters import AnatomyParameters, CohortParameters
 
 BULGE_SHARE = 0.1
@@ -125,19 +126,14 @@ def paint_on_background(
     patch = cut_background(background, grid.origin, grid_mm, size)
     bulge = BULGE_SHARE * phenotype.diameter_mm
     abdomen = ScannedAbdomen(background, patch.liver_distance, grid, bulge, parameters.anatomy, lesion)
+    # It has what the painter of lesions asks an abdomen for, though it is none that was drawn.
+    canvas = cast("Abdomen", abdomen)
     # Only the change is painted in: the scan keeps its noise, and the lesion gets as much of it as the liver has.
     flat = ndimage.gaussian_filter(patch.ct, _SMOOTH_MM / grid_mm)
     noise = patch.ct - flat
     painted = flat.copy()
     mask, organ = paint_lesion(
-        painted,
-        patch.liver_distance,
-        abdomen,
-        phenotype,
-        centre,
-        grid,
-        parameters.lesion,
-        lesion,  # type: ignore[arg-type]
+        painted, patch.liver_distance, canvas, phenotype, centre, grid, parameters.lesion, lesion
     )
     change, weight = (_scanned(part, background, grid_mm) for part in (painted - flat, mask.astype(np.float32)))
     ct = patch.ct + change + weight * _lesion_noise(noise, patch.healthy & ~mask, mask, background, grid, lesion)

@@ -65,7 +65,7 @@ def check_images(
         problems += _mask_problems(case, name, array) if name in _MASKS else []
     problems += _relation_problems(case, arrays, spacing, lesion_ml)
     first = arrays.get("pre_ct")
-    return problems, None if first is None else hashlib.sha256(np.ascontiguousarray(first)).hexdigest()
+    return problems, None if first is None else hashlib.sha256(first.tobytes()).hexdigest()
 
 
 def _grid_problems(
