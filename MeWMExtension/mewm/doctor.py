@@ -14,7 +14,7 @@ from mewm.errors import MewmError
 
 # What each extra of the Python package brings and what it is for.
 EXTRAS = {
-    "": (("numpy", "scipy", "SimpleITK", "tqdm"), "scoring a case"),
+    "": (("numpy", "scipy", "SimpleITK", "tqdm", "fpdf2"), "scoring a case"),
     "training": (("lifelines", "pandas"), "fitting the Cox model"),
     "evaluation": (("matplotlib",), "evaluating on a cohort"),
     "dicom": (("pydicom", "highdicom", "openpyxl"), "importing the HCC-TACE-Seg collection"),

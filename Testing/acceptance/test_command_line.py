@@ -257,6 +257,7 @@ def test_a_closed_pipe_is_not_an_error(case_arguments, tmp_path):
         "explore",
         "simulate",
         "scene",
+        "export",
         "doctor",
         "cohort simulate",
         "cohort import-hcc-tace-seg",

@@ -163,6 +163,18 @@ def test_another_process_continues_a_run_on_disk(worker, explored, case, tmp_pat
     assert numbers["risk"] == row["risk"] and numbers["replicas"] == row["replicas"]
 
 
+def test_export_writes_the_chosen_protocol(worker, explored, tmp_path):
+    _, result, folder = explored
+    told = worker.result("export", run=str(folder), rank=1, out=str(tmp_path / "best.zip"))
+    assert told["out"] == str(tmp_path / "best.zip") and told["pdf"] in told["files"]
+    assert (tmp_path / "best.zip").is_file()
+    wrong = worker.error("export", run=str(folder), rank=99, out=str(tmp_path / "other"))
+    assert wrong["kind"] == "input" and "99" in wrong["message"]
+    picture = {"path": "relative.png", "caption": ""}
+    error = worker.error("export", run=str(folder), rank=1, out=str(tmp_path / "other"), pictures=[picture])
+    assert error["kind"] == "request" and "absolute" in error["message"]
+
+
 def test_rules_stop_a_protocol_before_anything_is_simulated(worker, case, tmp_path):
     folder = tmp_path / "run"
     error = worker.error("simulate", case=case, run=str(folder), protocol=TWO_PLATINUMS)

@@ -30,6 +30,7 @@ class Engine:
             "simulate": lambda job: self._runs().simulate(job),
             "volumes": lambda job: self._runs().volumes(job),
             "sample": self._sample,
+            "export": self._export,
         }
         self.methods = tuple(self._methods)
         self._loaded_models: Models | None = None
@@ -73,3 +74,24 @@ class Engine:
         folder, seed, index = given.path("folder"), given.whole("seed", SEED), given.whole("index", INDEX)
         given.finish()
         return write_phantom(folder, seed=seed, index=index)
+
+    def _export(self, job: Job) -> Result:
+        from mewm.export.write import export_protocol
+
+        given = Fields(job.params, "export")
+        pictures = []
+        for item in given.items("pictures"):
+            picture = Fields(item, "picture")
+            pictures.append((picture.path("path"), picture.text("caption")))
+            picture.finish()
+        arguments = {
+            "run": given.path("run"),
+            "out": given.path("out"),
+            "rank": given.whole("rank", None),
+            "protocol_id": given.text("protocol_id", None),
+            "patient_name": given.text("patient_name", ""),
+            "overwrite": given.flag("overwrite"),
+        }
+        given.finish()
+        written = export_protocol(**arguments, pictures=pictures)
+        return {"out": str(written.out), "files": list(written.files), "pdf": written.page}

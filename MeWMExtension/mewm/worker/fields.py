@@ -29,8 +29,8 @@ class Fields:
         self._left = {str(key): value for key, value in values.items()}
         self._where = where
 
-    def text(self, name: str, default: Any = _MISSING) -> str:
-        """Return a string."""
+    def text(self, name: str, default: Any = _MISSING) -> Any:
+        """Return a string, or the default."""
         return self._take(name, str, "a text", default)
 
     def whole(self, name: str, default: Any = _MISSING) -> Any:
