@@ -25,7 +25,7 @@ class ChatError(MewmError):
     Attributes:
         kind: ``"timeout"``, ``"connection"``, ``"key"``, ``"not found"``, ``"busy"``, ``"server"``,
             ``"request"``, ``"form"`` (the server knows no such form of answer), ``"refused"``,
-            ``"truncated"``, ``"too large"`` or ``"malformed"``.
+            ``"truncated"``, ``"too large"``, ``"malformed"`` or ``"empty"`` (nothing in it can be used).
         received: what came back of an answer, without the key; empty where nothing did.
     """
 

@@ -153,12 +153,12 @@ def _names(text: str) -> list[tuple[int, int, str]]:
             strict = pattern in (_TITLE, _LABEL)
             if _introduced(words, strict):
                 found.append((match.start(), match.end(), "a name"))
-    words = list(_WORD.finditer(text))
-    long = [w.group() for w in words if len(w.group()) > 3]
+    tokens = list(_WORD.finditer(text))
+    long = [w.group() for w in tokens if len(w.group()) > 3]
     # In a Text With Capitals Everywhere a capital says nothing.
     telling = 2 * sum(w[:1].isupper() for w in long) <= max(len(long), 4)
-    for k, word in enumerate(words):
-        near = words[k + 1] if k + 1 < len(words) else None
+    for k, word in enumerate(tokens):
+        near = tokens[k + 1] if k + 1 < len(tokens) else None
         joined = near is not None and re.fullmatch(r",?\s", text[word.end() : near.start()]) is not None
         if near is not None and joined and _is_pair(word.group(), near.group(), telling):
             found.append((word.start(), near.end(), "a name"))

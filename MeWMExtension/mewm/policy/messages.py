@@ -50,11 +50,12 @@ def asking_for(shape: type[BaseModel], messages: Sequence[Message]) -> tuple[Mes
     """Add to the first message in which form to answer.
 
     The schema is part of the text in every mode: so what is shown before sending is what is sent, and models
-    whose server knows no structured output are told all the same.
+    whose server knows no structured output are told all the same. Messages that ask already stay as they are.
     """
     first, *rest = messages
     schema = json.dumps(answer_schema(shape), ensure_ascii=False)
-    return (replace(first, text=f"{first.text}\n\nAnswer with one JSON object of this JSON schema: {schema}"), *rest)
+    asking = f"\n\nAnswer with one JSON object of this JSON schema: {schema}"
+    return (first if first.text.endswith(asking) else replace(first, text=first.text + asking), *rest)
 
 
 def digest(*parts: Any) -> str:
