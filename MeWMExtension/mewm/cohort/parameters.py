@@ -184,7 +184,7 @@ class TruthParameters:
     """Hidden sensitivities: slope on the phenotype, spread in log between lesions of the same phenotype."""
 
     sensitivity_level: float = _constant(
-        1.3, "mean sensitivity to drugs: calibrated to mRECIST CR 22, PR 42, SD 30 %, 10.7937/TCIA.5FNA-0924"
+        1.4, "mean sensitivity to drugs: calibrated to mRECIST CR 22, PR 42, SD 30 %, 10.7937/TCIA.5FNA-0924"
     )
     sensitivity_spread: float = _constant(0.3, "as sensitivity_level")
     embolic_spread: float = _constant(0.12, ASSUMPTION)
@@ -239,7 +239,7 @@ class OutcomeParameters:
     new_lesion_if_multinodular: float = _constant(0.7, f"log-odds: {ASSUMPTION}")
     new_lesion: float = _constant(0.8, f"median OS 36 weeks after PD, {TABLE}; log-hazard, shrunk")
     weibull_shape: float = _constant(1.6, f"marginal shape 1.20 of OS ({TABLE}), steeper given the covariates")
-    weibull_scale_weeks: float = _constant(590.0, "calibrated to a median OS of 104 weeks, 10.7937/TCIA.5FNA-0924")
+    weibull_scale_weeks: float = _constant(565.0, "calibrated to a median OS of 104 weeks, 10.7937/TCIA.5FNA-0924")
     censoring_mean_weeks: float = _constant(1600.0, "calibrated to 93 deaths of 105, 10.7937/TCIA.5FNA-0924")
     follow_up_weeks: tuple[float, float, float] = _constant(
         (4.0, 9.0, 20.0), f"5th, 50th and 95th percentile of Interval_FU, {TABLE}"

@@ -22,11 +22,11 @@ from mewm.dynamics.space import LesionSpace
 OIL_ML_PER_CM = 1.0
 # Log-odds that oil fills a voxel: base, and slopes per unit of each cause.
 OIL_BASE = 1.8
-OIL_DOSE = 1.1  # per natural logarithm of the dose over the customary dose
+OIL_DOSE = 0.9  # per natural logarithm of the dose over the customary dose
 OIL_PERFUSION = 5.0  # per unit of mean perfusion above PERFUSION_TYPICAL
 OIL_LOCAL_PERFUSION = 2.5  # per unit of perfusion above the lesion's mean
 OIL_RETENTION = 2.2  # per unit of retention by embolics
-OIL_LARGE = 0.7  # per 50 mm of diameter above 50 mm
+OIL_LARGE = 0.4  # per 50 mm of diameter above 50 mm
 OIL_IRREGULAR = 1.2  # per unit of irregularity
 OIL_SHUNT = 1.8  # per unit of open shunt
 OIL_LUCK = 0.4

@@ -32,8 +32,8 @@ from mewm.voxels import drop_islands
 OIL_KEPT_ALIVE = 0.15
 WASHOUT_SHARPNESS = 8.0
 # Living tissue in smaller clumps has no supply of its own and does not show on CT, ml.
-SMALLEST_REST_ML = 0.12
-LARGE_RESISTANCE = 0.12  # loss of log-kill per 50 mm above 50 mm
+SMALLEST_REST_ML = 0.11
+LARGE_RESISTANCE = 0.06  # loss of log-kill per 50 mm above 50 mm
 # Doubling time of untreated HCC: pooled 4.6 months (Nathani et al., Gut 2021 70:401); spread is an assumption.
 DOUBLING_DAYS = 140.0
 DOUBLING_LOG_SD = 1.1
