@@ -26,11 +26,10 @@ def read_agents(clause: str) -> list[Piece]:
 
 def _without_techniques(found: list[Piece]) -> list[Piece]:
     """Take ``DEB-TACE`` and the like for words."""
-    kept = []
+    kept = list(found)
     for i, piece in enumerate(found):
-        after = [p.lower for p in found[i + 1 : i + 3]]
-        technique = (piece.generic and after in (["-", "tace"], ["tace"])) or (piece.generic and after[:1] == ["tace"])
-        kept.append(replace(piece, sort="word") if technique else piece)
+        if piece.generic and [p.lower for p in found[i + 1 : i + 3] if p.lower != "-"][:1] == ["tace"]:
+            kept[i] = replace(piece, sort="word")
     return kept
 
 
@@ -93,7 +92,8 @@ def _is_agent(found: list[Piece], start: int, end: int, text: str, clause: str) 
     like_drug = any(w.lower.endswith(DRUG_ENDINGS) for w in words)
     if like_drug:
         return True
-    if len(text) <= _SHORTEST or not text[0].isupper():
+    bare = all(p.lower in _SEPARATORS or p.sort != "word" or p in words for p in found)
+    if len(text) <= _SHORTEST or not (text[0].isupper() or bare):
         return False
     return _listed(found, start, end) or _is_given(found, start, end)
 
@@ -189,7 +189,7 @@ def _is_drug(piece: Piece) -> bool:
 def _partner(found: list[Piece], i: int) -> int | None:
     """Return where the partner of the bead or drug at ``i`` stands, if the words between say that it is loaded."""
     first = found[i]
-    if not (_is_bead(first) or _is_drug(first)):
+    if not first.holds or not (_is_bead(first) or _is_drug(first)):
         return None
     loading = False
     weak = False

@@ -44,6 +44,14 @@ _LATER = re.compile(
     r"if (?:needed|necessary|required)|in case of|candidate for|may be (?:added|given|used))\b",
     re.IGNORECASE,
 )
+# Words to whoever reads the report, which a report has no reason for.
+_INSTRUCTION = re.compile(
+    r"\b(?:ignore|disregard|forget|override) (?:\w+ ){0,4}(?:instructions?|prompts?|rules|above|text)\b|"
+    r"\byou (?:are|must|should) |"
+    r"^(?:system|assistant|user) ?:|"
+    r"\b(?:respond|reply|answer|output|print|return|report) (?:\w+ ){0,3}(?:json|only|that|with|instead)\b",
+    re.IGNORECASE,
+)
 _ALLERGY = re.compile(r"allerg|hypersensitiv|intoleran|anaphyla|contra-?indicat", re.IGNORECASE)
 _OTHER_VESSEL = re.compile(
     r"\b(?:gda|gastroduodenal|splenic|right gastric|cystic|falciform|cholecystic|"
@@ -118,6 +126,8 @@ def why_not_given(clause: Clause, found: list[Piece], i: int, dosed: bool) -> st
     """
     piece = found[i]
     before, after = clause.text[: piece.start], clause.text[piece.end :]
+    if _INSTRUCTION.search(clause.text):
+        return "instruction"
     if _denied_before(found, i, dosed) or _denied_after(found, i):
         return "negated"
     if not _NOW.search(before):

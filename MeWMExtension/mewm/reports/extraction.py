@@ -48,8 +48,8 @@ class NotGiven:
 
     Attributes:
         agent: identifier in the action base, or the name as written.
-        reason: ``"negated"``, ``"history"``, ``"plan"``, ``"allergy"``, ``"other organ"``, ``"other use"`` or
-            ``"seen"`` (e.g. deposited Lipiodol).
+        reason: ``"negated"``, ``"history"``, ``"plan"``, ``"allergy"``, ``"other organ"``, ``"other use"``,
+            ``"seen"`` (e.g. deposited Lipiodol) or ``"instruction"`` (words to the reader of the report).
         text: the name as written.
         span: its characters in the report.
     """

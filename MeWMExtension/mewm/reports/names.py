@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import Literal
 
 from mewm.actions.base import load_action_base, normalise_name
@@ -35,6 +35,11 @@ _TIMES = re.compile(
     re.IGNORECASE,
 )
 _FUZZY_FROM = 7
+_UNITS = {
+    word: (unit, factor)
+    for unit, factors in (("mg", MASS_MG), ("ml", VOLUME_ML), ("µm", SIZE_UM))
+    for word, factor in factors.items()
+}
 
 
 @dataclass(frozen=True)
@@ -64,17 +69,17 @@ class Piece:
     misspelt: bool = False
     loaded: tuple[Piece, ...] = field(default=())
 
-    @property
+    @cached_property
     def lower(self) -> str:
         """The text in lower case."""
         return self.text.lower()
 
-    @property
+    @cached_property
     def given(self) -> bool:
         """Whether it names an agent, known or not."""
         return self.sort in ("agent", "unknown")
 
-    @property
+    @cached_property
     def holds(self) -> bool:
         """Whether an amount can belong to it."""
         return self.sort in ("agent", "unknown", "carrier", "supportive", "particles")
@@ -209,7 +214,8 @@ def _multiplied(tokens: list[Token], clause: str) -> list[Token]:
     while i < len(tokens):
         token = tokens[i]
         i += 1
-        if not (token.quantity and token.quantity.unit in ("mg", "ml")):
+        quantity = token.quantity
+        if quantity is None or quantity.unit not in ("mg", "ml"):
             read.append(token)
             continue
         factor, end, used = 1, token.end, 0
@@ -224,27 +230,26 @@ def _multiplied(tokens: list[Token], clause: str) -> list[Token]:
             if factor > 1:
                 token = replace(token, start=read[-2].start)
                 del read[-2:]
-        quantity = token.quantity
-        assert quantity is not None
-        text = clause[token.start : end]
-        quantity = replace(quantity, low=quantity.low * factor, high=quantity.high * factor, text=text)
-        read.append(replace(token, text=text, end=end, quantity=quantity))
+        if factor > 1:
+            text = clause[token.start : end]
+            product = replace(quantity, low=quantity.low * factor, high=quantity.high * factor, text=text)
+            token = replace(token, text=text, end=end, quantity=product)
+        read.append(token)
         i += used
     return read
 
 
 def _number_words(tokens: list[Token], clause: str) -> list[Token]:
     """Read ``"ten mg"`` as an amount."""
-    units = {**dict.fromkeys(MASS_MG, "mg"), **dict.fromkeys(VOLUME_ML, "ml"), **dict.fromkeys(SIZE_UM, "µm")}
-    factors = {**MASS_MG, **VOLUME_ML, **SIZE_UM}
     read: list[Token] = []
     for token in tokens:
         number = NUMBER_WORDS.get(read[-1].lower) if read else None
-        if token.kind == "word" and token.lower in units and number:
+        if number and token.kind == "word" and token.lower in _UNITS:
             first = read.pop()
-            amount = number * factors[token.lower]
+            unit, factor = _UNITS[token.lower]
+            amount = number * factor
             text = clause[first.start : token.end]
-            quantity = Quantity(amount, amount, units[token.lower], text)
+            quantity = Quantity(amount, amount, unit, text)
             token = Token("quantity", text, first.start, token.end, quantity=quantity)
         read.append(token)
     return read

@@ -14,7 +14,19 @@ from mewm.reports.extraction import Span
 _SPELLING = {
     **dict.fromkeys("‐‑‒–—−〜～－", "-"),
     **dict.fromkeys("’`‘", "'"),
-    **{"μ": "µ", "、": ",", "。": ";", "×": "x", "∼": "~", "•": ";", "·": " ", "|": ";", "\r": "\n", "\t": " "},
+    **{
+        "μ": "µ",
+        "Μ": "µ",
+        "、": ",",
+        "。": ";",
+        "×": "x",
+        "∼": "~",
+        "•": ";",
+        "·": " ",
+        "|": ";",
+        "\r": "\n",
+        "\t": " ",
+    },
 }
 # Words whose full stop does not end a sentence.
 _ABBREVIATIONS = frozenset(
@@ -64,6 +76,11 @@ _WORD_BEFORE = re.compile(r"([^\W\d_]+)$")
 _BULLET = re.compile(r"\s*(?:[-*>o]\s|\(?\d{1,2}[.)]\s|\(?[a-h]\)\s|#\d)")
 _AMOUNT_LINE = re.compile(r"\s*[\d.,]+(?:\s*-\s*[\d.,]+)?\s*(?:mg|g|ml|cc|µm|um)?\s*$", re.IGNORECASE)
 _HEADING = re.compile(r"[ \t]*([A-Za-z][A-Za-z0-9/&' -]{1,48}?)[ \t]*:")
+# Headings in small letters that hold for the whole paragraph and not only for the sentence behind them.
+_LASTING = re.compile(
+    r"history|indication|clinical|background|medication|procedure|technique|finding|impression|conclusion|summary|allerg",
+    re.IGNORECASE,
+)
 _NOW = re.compile(r"\s*(?:today|now|currently|this time|in this session)\b", re.IGNORECASE)
 # A line at least so long that ends without a full stop goes on in the next line.
 _WRAPPED = 60
@@ -141,7 +158,7 @@ def clauses(text: str) -> Iterator[Clause]:
         if _NOW.match(piece, offset):
             heading = ""
         if own and at_line:
-            heading = own[1].lower()
+            heading = own[1].lower() if own[1].isupper() or _LASTING.search(own[1]) else ""
             capitals = own[1].isupper() or not piece[own.end() :].strip()
         elif at_line and not bullet and not capitals:
             heading = ""

@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-import re
-
 from mewm.actions.protocol import Action, Protocol
-from mewm.actions.text import parse_protocol
-from mewm.errors import MewmError
+from mewm.errors import InputError
+from mewm.reports.extract import extract
 
 LIPIODOL_NOTE = "free drugs are taken as conventional TACE with Lipiodol, which the table does not state"
-_MISSPELT = {"Cisplastin": "Cisplatin"}
-"""Slips of the pen in the collection's table."""
 
 
 def protocol_of(text: str) -> tuple[Protocol | None, tuple[str, ...]]:
@@ -25,17 +21,16 @@ def protocol_of(text: str) -> tuple[Protocol | None, tuple[str, ...]]:
     """
     if not text.strip():
         return None, ("the table does not state the agents",)
-    notes = []
-    for wrong, right in _MISSPELT.items():
-        text, count = re.subn(wrong, right, text, flags=re.IGNORECASE)
-        notes += [f"'{wrong}' is read as {right}"] * bool(count)
     try:
-        parsed = parse_protocol(text)
-    except MewmError:
+        reading = extract(text)
+    except InputError:
         return None, (f"the agents '{text}' are not in the action base",)
-    if parsed.unknown:
-        return None, (f"the agent '{parsed.unknown[0]}' is not in the action base",)
-    protocol = parsed.protocol
+    if reading.unknown:
+        return None, (f"the agent '{reading.unknown[0]}' is not in the action base",)
+    protocol = reading.protocol
+    if not protocol.actions:
+        return None, (f"the agents '{text}' are not in the action base",)
+    notes = list(reading.notes)
     if any(a.kind == "drug" for a in protocol.actions) and "lipiodol" not in protocol.agents:
         protocol = protocol.with_action(Action("lipiodol", "embolic"))
         notes.append(LIPIODOL_NOTE)
