@@ -1,8 +1,8 @@
 """The four classes by which 3D Slicer knows MeWM; wiring only, the parts are in MeWMModuleLib."""
 
 import importlib
+import os
 import sys
-import tempfile
 from pathlib import Path
 
 import slicer
@@ -12,6 +12,7 @@ from slicer.ScriptedLoadableModule import (
     ScriptedLoadableModuleTest,
     ScriptedLoadableModuleWidget,
 )
+from slicer.util import VTKObservationMixin
 
 try:
     from slicer.i18n import tr as _
@@ -52,32 +53,67 @@ class MeWMModule(ScriptedLoadableModule):
         )
 
 
-class MeWMModuleWidget(ScriptedLoadableModuleWidget):
-    """The panel: the notice, and a finished run loaded side by side."""
+class MeWMModuleWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
+    """The panel's life: made with the module, bound to the scene's parameter node, gone with both."""
+
+    def __init__(self, parent=None):
+        ScriptedLoadableModuleWidget.__init__(self, parent)
+        VTKObservationMixin.__init__(self)
+        self.logic = None
+        self.panel = None
 
     def setup(self):
         """Build the panel from its .ui file; called when the user first opens the module."""
         super().setup()
+        from MeWMModuleLib.panel import Panel
+
         widget = slicer.util.loadUI(self.resourcePath("UI/MeWMModule.ui"))
         self.layout.addWidget(widget)
-        self.ui = slicer.util.childWidgetVariables(widget)
         self.logic = MeWMModuleLogic()
-        self.ui.loadRunButton.connect("clicked(bool)", self.onLoadRun)
-
-    def onLoadRun(self, _checked=False):
-        """Load the chosen run folder and show its best protocol beside the pre-treatment CT."""
-        from mewm.errors import MewmError
-
-        try:
-            loaded = self.logic.loadRun(self.ui.runPathLineEdit.currentPath)
-        except MewmError as error:
-            self.ui.statusLabel.text = str(error)
-            slicer.util.errorDisplay(str(error))
-            return
-        self.logic.showSideBySide(loaded)
-        self.ui.statusLabel.text = _("{count} simulated protocols loaded for {case}.").format(
-            count=len(loaded.protocols), case=loaded.run.case_name
+        self.engine = self.logic.makeEngine()
+        self.panel = Panel(
+            slicer.util.childWidgetVariables(widget), slicer.mrmlScene, self.engine, self.logic.defaultRunsFolder
         )
+        scene = slicer.mrmlScene
+        self.addObserver(scene, scene.StartCloseEvent, self.onSceneStartClose)
+        self.addObserver(scene, scene.EndCloseEvent, self.onSceneEndClose)
+        self.addObserver(scene, scene.EndImportEvent, self.onSceneEndClose)
+        self.addObserver(scene, scene.NodeRemovedEvent, self.onNodeRemoved)
+        self.initializeParameterNode()
+
+    def cleanup(self):
+        """Stop what runs; called when the module is reloaded and when the application closes."""
+        self.removeObservers()
+        if self.panel is not None:
+            self.panel.close()
+            self.engine.close()
+            self.panel = None
+
+    def enter(self):
+        """Bind the panel again if the scene was closed meanwhile; called each time the user opens the module."""
+        self.initializeParameterNode()
+
+    def initializeParameterNode(self):
+        """Bind the panel to the scene's parameter node, made if there is none."""
+        parameters = self.logic.getParameterNode()
+        bound = self.panel.parameters
+        if bound is None or bound.parameterNode is not parameters.parameterNode:
+            self.panel.set_parameters(parameters)
+        else:
+            self.panel.refresh()
+
+    def onSceneStartClose(self, _caller=None, _event=None):
+        """Let go of the scene just before it is closed."""
+        self.panel.scene_closing()
+
+    def onSceneEndClose(self, _caller=None, _event=None):
+        """Show the panel's defaults after the scene was closed, or what a loaded scene holds."""
+        self.initializeParameterNode()
+
+    def onNodeRemoved(self, _caller=None, _event=None):
+        """Tell the panel that something may be gone that it shows or uses."""
+        if not slicer.mrmlScene.IsClosing():
+            self.panel.nodes_changed()
 
     def onReload(self):
         """Reload the library too; Slicer's own reload takes this file only."""
@@ -89,7 +125,30 @@ class MeWMModuleWidget(ScriptedLoadableModuleWidget):
 
 
 class MeWMModuleLogic(ScriptedLoadableModuleLogic):
-    """What the panel does, usable without it."""
+    """What the panel is made of, usable without it."""
+
+    def getParameterNode(self):
+        """Return the panel's choices, kept in the scene; see :class:`MeWMModuleLib.parameters.MeWMParameters`."""
+        from MeWMModuleLib.parameters import MeWMParameters
+
+        return MeWMParameters(super().getParameterNode())
+
+    def makeEngine(self):
+        """Return the owner of the engine process; nothing is started yet."""
+        import qt
+
+        from MeWMModuleLib.engine import Engine
+        from MeWMModuleLib.engine_python import engine_launch
+
+        def launch():
+            python = self.getParameterNode().engine_python
+            return engine_launch(python, os.environ, slicer.util.startupEnvironment())
+
+        return Engine(launch, qt.QProcess, qt.QTimer)
+
+    def defaultRunsFolder(self):
+        """Return the folder for runs unless the user chooses one: MeWM in the folder where Slicer keeps scenes."""
+        return Path(slicer.app.defaultScenePath or Path.home()) / "MeWM"
 
     def loadRun(self, folder):
         """Load a run folder into the application's scene; see :func:`MeWMModuleLib.scene.load_run`."""
@@ -97,17 +156,9 @@ class MeWMModuleLogic(ScriptedLoadableModuleLogic):
 
         return load_run(slicer.mrmlScene, folder)
 
-    def showSideBySide(self, loaded, index=0):
-        """Show the pre-treatment CT left and the kept protocol at ``index`` right, slices linked on the lesion."""
-        from MeWMModuleLib.comparison import compare
-
-        slicer.app.layoutManager().setLayout(slicer.vtkMRMLLayoutNode.SlicerLayoutSideBySideView)
-        if loaded.protocols:
-            compare(slicer.mrmlScene, loaded, loaded.protocols[index])
-
 
 class MeWMModuleTest(ScriptedLoadableModuleTest):
-    """Self-test inside Slicer."""
+    """Self-test inside Slicer; the tests are in Testing/Python."""
 
     def setUp(self):
         """Start from an empty scene."""
@@ -115,30 +166,14 @@ class MeWMModuleTest(ScriptedLoadableModuleTest):
 
     def runTest(self):
         """Run all tests."""
-        self.setUp()
-        self.test_loadRun()
-
-    def test_loadRun(self):
-        """A small run is loaded, shown, loaded again and removed."""
-        self.delayDisplay("Loading a small simulated run")
-        sys.path.insert(0, str(Path(__file__).resolve().parent / "Testing" / "Python"))
+        folder = str(Path(__file__).resolve().parent / "Testing" / "Python")
+        sys.path.insert(0, folder)
         try:
-            import phantom_run
+            import mewm_self_test
         finally:
-            sys.path.pop(0)
-        from MeWMModuleLib.scene import remove_run
-
-        logic = MeWMModuleLogic()
-        with tempfile.TemporaryDirectory() as temporary:
-            folder = Path(temporary) / "run"
-            phantom_run.write_run(folder)
-            logic.loadRun(folder)
-            loaded = logic.loadRun(folder)
-        logic.showSideBySide(loaded)
-        self.assertEqual(len(loaded.protocols), len(phantom_run.PROTOCOLS))
-        self.assertEqual(loaded.table.GetNumberOfRows(), len(phantom_run.PROTOCOLS) + 1)
-        red = slicer.app.layoutManager().sliceWidget("Red").sliceLogic().GetSliceCompositeNode()
-        self.assertEqual(red.GetBackgroundVolumeID(), loaded.pre.GetID())
-        self.assertGreater(remove_run(slicer.mrmlScene, loaded.run.identifier), 0)
-        self.assertEqual(slicer.mrmlScene.GetNumberOfNodesByClass("vtkMRMLScalarVolumeNode"), 0)
+            sys.path.remove(folder)
+        for test in mewm_self_test.TESTS:
+            self.setUp()
+            self.delayDisplay(test.__doc__.splitlines()[0])
+            test(self)
         self.delayDisplay("Test passed")

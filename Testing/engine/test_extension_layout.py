@@ -173,14 +173,15 @@ def module(monkeypatch):
         )
     }
     slicer = types.ModuleType("slicer")
-    slicer.util = _Bag(errors=[])
-    slicer.util.errorDisplay = slicer.util.errors.append
+    util = types.ModuleType("slicer.util")
+    util.VTKObservationMixin = type("VTKObservationMixin", (), {})
+    slicer.util = util
     scripted = types.ModuleType("slicer.ScriptedLoadableModule")
     vars(scripted).update(bases)
     i18n = types.ModuleType("slicer.i18n")
     i18n.tr = lambda text: text
     i18n.translate = lambda context, text: text
-    for stand_in in (slicer, scripted, i18n):
+    for stand_in in (slicer, util, scripted, i18n):
         monkeypatch.setitem(sys.modules, stand_in.__name__, stand_in)
     spec = importlib.util.spec_from_file_location("MeWMModule", MODULE / "MeWMModule.py")
     loaded = importlib.util.module_from_spec(spec)
@@ -209,25 +210,14 @@ def test_the_module_loads_where_slicer_has_no_translations(module, monkeypatch):
     assert parent.title == "MeWM: TACE world model"
 
 
-def test_a_wrong_folder_in_the_panel_is_told_in_one_sentence(module, tmp_path):
-    from mewm.errors import InputError
-
-    class Logic:
-        def loadRun(self, folder):
-            raise InputError(f"There is no run folder {folder}; give another.")
-
-    widget = module.MeWMModuleWidget()
-    widget.logic = Logic()
-    widget.ui = _Bag(runPathLineEdit=_Bag(currentPath=str(tmp_path)), statusLabel=_Bag(text=""))
-    widget.onLoadRun()
-    assert widget.ui.statusLabel.text == f"There is no run folder {tmp_path}; give another."
-    assert module.slicer.util.errors == [widget.ui.statusLabel.text]
-
-
 def test_the_panel_uses_only_widgets_that_its_file_defines():
     root = ElementTree.parse(MODULE / "Resources" / "UI" / "MeWMModule.ui").getroot()
     names = {widget.get("name") for widget in root.iter("widget")}
-    used = set(re.findall(r"self\.ui\.(\w+)", (MODULE / "MeWMModule.py").read_text(encoding="utf-8")))
+    used = {
+        name
+        for path in (MODULE / "MeWMModuleLib").glob("*.py")
+        for name in re.findall(r"\bui\.(\w+)", path.read_text(encoding="utf-8"))
+    }
     assert used and used <= names
     notice = " ".join(string.text or "" for string in root.iter("string"))
     assert "Research use only. Not a medical device." in notice

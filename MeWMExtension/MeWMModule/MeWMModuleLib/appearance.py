@@ -25,6 +25,16 @@ TISSUES: dict[int, tuple[str, Colour]] = {
 HIDDEN_TISSUE = "Liver"
 LESION = ("Target lesion", (0.2, 0.95, 0.4))
 
+# Up to four protocols are compared; Okabe and Ito's colours, told apart by colour-blind readers.
+PROTOCOL_COLOURS: tuple[Colour, ...] = ((0.90, 0.62, 0.0), (0.34, 0.71, 0.91), (0.0, 0.62, 0.45), (0.80, 0.47, 0.65))
+
+# Window presets: name → (window, level) in HU.
+WINDOWS: dict[str, tuple[float, float]] = {
+    "Abdomen": ABDOMEN,
+    "Liver": (160.0, 90.0),
+    "Lipiodol": LIPIODOL,
+}
+
 # The difference is shown from -400 to +400 HU, so that dense Lipiodol keeps its structure; what stays within
 # ±10 HU, the noise of a CT, is transparent.
 DIFFERENCE_WINDOW = 800.0

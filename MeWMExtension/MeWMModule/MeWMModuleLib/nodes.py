@@ -19,13 +19,22 @@ if TYPE_CHECKING:
     from slicer import vtkMRMLScene
 
 RUN_ATTRIBUTE = "MeWM.Run"
+ROLE_ATTRIBUTE = "MeWM.Role"
+SYNTHETIC_ATTRIBUTE = "MeWM.Synthetic"
+RANK_ATTRIBUTE = "MeWM.Rank"
+PROTOCOL_ATTRIBUTE = "MeWM.Protocol"
+PROTOCOL_ID_ATTRIBUTE = "MeWM.ProtocolId"
 
 
-def read_volume(scene: vtkMRMLScene, file: Path, name: str, *, labels: bool = False) -> Any:
-    """Read an NRRD file into a new volume node; Slicer's reader turns LPS into RAS.
+def read_volume(scene: vtkMRMLScene, file: Path, name: str) -> Any:
+    """Read an NRRD file into a new volume node of the scene; see :func:`read_detached`."""
+    return scene.AddNode(read_detached(file, name))
+
+
+def read_detached(file: Path, name: str, *, labels: bool = False) -> Any:
+    """Read an NRRD file into a volume node that is in no scene yet; Slicer's reader turns LPS into RAS.
 
     Args:
-        scene: scene to add the node to.
         file: a three-dimensional volume.
         name: name of the node.
         labels: read as label map.
@@ -33,13 +42,13 @@ def read_volume(scene: vtkMRMLScene, file: Path, name: str, *, labels: bool = Fa
     Raises:
         InputError: Slicer cannot read the file.
     """
-    node = scene.AddNewNodeByClass("vtkMRMLLabelMapVolumeNode" if labels else "vtkMRMLScalarVolumeNode", name)
+    node = slicer.vtkMRMLLabelMapVolumeNode() if labels else slicer.vtkMRMLScalarVolumeNode()
+    node.SetName(name)
     storage = slicer.vtkMRMLVolumeArchetypeStorageNode()
     storage.SetFileName(str(file))
     storage.SetSingleFile(True)
     storage.SetCenterImage(False)
     if not storage.ReadData(node) or node.GetImageData() is None:
-        scene.RemoveNode(node)
         raise InputError(f"Slicer cannot read {file}; run the case again.")
     return node
 
@@ -59,6 +68,35 @@ def all_or_nothing(scene: vtkMRMLScene) -> Iterator[None]:
         raise
     finally:
         scene.EndState(slicer.vtkMRMLScene.BatchProcessState)
+
+
+def add_folder(scene: vtkMRMLScene, parent: int | None, name: str, run: str) -> int:
+    """Add a folder of a run to the subject hierarchy and return its item; ``None`` is the scene itself."""
+    hierarchy = slicer.vtkMRMLSubjectHierarchyNode.GetSubjectHierarchyNode(scene)
+    item = hierarchy.CreateFolderItem(hierarchy.GetSceneItemID() if parent is None else parent, name)
+    hierarchy.SetItemAttribute(item, RUN_ATTRIBUTE, run)
+    return item
+
+
+def keep(node: Any, folder: int, run: str, role: str) -> None:
+    """Mark a node as a run's and put it into a folder of the subject hierarchy."""
+    node.SetAttribute(RUN_ATTRIBUTE, run)
+    node.SetAttribute(ROLE_ATTRIBUTE, role)
+    hierarchy = slicer.vtkMRMLSubjectHierarchyNode.GetSubjectHierarchyNode(node.GetScene())
+    # Slicer with its window makes the item by itself; without it the item is made here.
+    item = hierarchy.GetItemByDataNode(node)
+    if item == hierarchy.GetInvalidItemID():
+        hierarchy.CreateItem(folder, node)
+    else:
+        hierarchy.SetItemParent(item, folder)
+
+
+def mark_synthetic(node: Any, protocol_id: str, protocol: str, notice: str) -> None:
+    """Say in the node itself that it is simulated, and after which protocol."""
+    node.SetAttribute(SYNTHETIC_ATTRIBUTE, "1")
+    node.SetAttribute(PROTOCOL_ID_ATTRIBUTE, protocol_id)
+    node.SetAttribute(PROTOCOL_ATTRIBUTE, protocol)
+    node.SetDescription(f"{protocol}. {notice}")
 
 
 def belongings(scene: vtkMRMLScene, identifier: str) -> tuple[list[Any], list[int]]:

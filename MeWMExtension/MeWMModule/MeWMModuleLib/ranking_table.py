@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import slicer
@@ -29,46 +30,87 @@ COLUMNS: tuple[tuple[str, str, type, str], ...] = (
     ("origin", "Origin", str, "Found by the search or entered by the user"),
     ("violations", "Rule violations", str, "Clinical rules that this protocol breaks"),
     ("folder", "Folder", str, "Folder of the kept volumes; empty where none were kept"),
+    ("protocol_id", "Identifier", str, "Names the treatment whatever the order of its agents"),
 )
 _ARRAYS: dict[type, Any] = {int: vtkIntArray, float: vtkDoubleArray, str: vtkStringArray}
 
 
-def add_ranking_table(scene: vtkMRMLScene, name: str, rows: Sequence[dict[str, str]]) -> vtkMRMLTableNode:
+def add_ranking_table(scene: vtkMRMLScene, name: str, rows: Sequence[Mapping[str, Any]] = ()) -> vtkMRMLTableNode:
     """Add a table node with one row per scored protocol.
 
-    An empty number becomes NaN; columns that a newer run adds are kept as text.
+    Args:
+        scene: scene to add to.
+        name: name of the node.
+        rows: column name to text (``ranking.csv``) or to value (the engine process).
 
     Raises:
         InputError: a column is missing or a number cannot be read.
     """
+    node = slicer.vtkMRMLTableNode()
+    node.SetName(name)
+    node.SetUseColumnTitleAsColumnHeader(True)
+    node.SetLocked(True)
+    set_ranking_rows(node, rows)
+    return scene.AddNode(node)
+
+
+def set_ranking_rows(node: vtkMRMLTableNode, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Replace all rows of a ranking table.
+
+    An empty number becomes NaN; further columns are kept as text where their values are plain. A row without an
+    identifier takes its protocol's text for one.
+
+    Raises:
+        InputError: a column is missing or a number cannot be read.
+    """
+    rows = [{"protocol_id": row.get("protocol"), **row} for row in rows]
     given = tuple(rows[0]) if rows else tuple(column for column, *_ in COLUMNS)
     missing = [column for column, *_ in COLUMNS if column not in given]
     if missing:
         raise InputError(f"ranking.csv lacks the column {missing[0]!r}; run the case again.")
     known = {column for column, *_ in COLUMNS}
-    extra = tuple((column, column, str, "") for column in given if column not in known)
-
-    node = slicer.vtkMRMLTableNode()
-    node.SetName(name)
-    for column, title, kind, meaning in COLUMNS + extra:
+    plain = [column for column in given if column not in known and not isinstance(rows[0][column], (list, dict))]
+    columns = COLUMNS + tuple((column, column, str, "") for column in plain)
+    values = {
+        column: [_value(row.get(column), kind, column) for row in rows] for column, _title, kind, _meaning in columns
+    }
+    modified = node.StartModify()
+    node.RemoveAllColumns()
+    for column, title, kind, meaning in columns:
         array = _ARRAYS[kind]()
         array.SetName(column)
-        for row in rows:
-            array.InsertNextValue(_value(row[column], kind, column))
+        for value in values[column]:
+            array.InsertNextValue(value)
         node.AddColumn(array)
         node.SetColumnTitle(column, title)
         node.SetColumnDescription(column, meaning)
-    node.SetUseColumnTitleAsColumnHeader(True)
-    node.SetLocked(True)
-    return scene.AddNode(node)
+    node.EndModify(modified)
 
 
-def _value(text: str, kind: type, column: str) -> int | float | str:
+def ranking_rows(node: vtkMRMLTableNode) -> list[dict[str, Any]]:
+    """Return the rows of a ranking table as Python values; a number that is not known is ``None``."""
+    table = node.GetTable()
+    columns = [table.GetColumn(index) for index in range(table.GetNumberOfColumns())]
+    kinds = {column: kind for column, _title, kind, _meaning in COLUMNS}
+    return [
+        {column.GetName(): _plain(column.GetValue(index), kinds.get(column.GetName(), str)) for column in columns}
+        for index in range(table.GetNumberOfRows())
+    ]
+
+
+def _plain(value: Any, kind: type) -> Any:
+    return None if kind is float and math.isnan(value) else value
+
+
+def _value(value: Any, kind: type, column: str) -> int | float | str:
     if kind is str:
-        return text or ""
+        return "" if value is None else str(value)
     try:
-        return kind(text) if text else float("nan") if kind is float else 0
+        if value is None or value == "":
+            return float("nan") if kind is float else 0
+        # Four digits are more than a simulation knows, and what a reader of the table can take in.
+        return kind(value) if kind is int else float(f"{float(value):.4g}")
     except ValueError:
         raise InputError(
-            f"ranking.csv holds {text!r} in the column {column!r}, not a number; run the case again."
+            f"ranking.csv holds {value!r} in the column {column!r}, not a number; run the case again."
         ) from None

@@ -17,15 +17,20 @@ import slicer.util
 from mewm.errors import InputError
 from MeWMModuleLib import appearance
 from MeWMModuleLib.nodes import (
+    RANK_ATTRIBUTE,
     RUN_ATTRIBUTE,
+    add_folder,
     all_or_nothing,
     belongings,
+    keep,
+    mark_synthetic,
     read_volume,
     remove_nodes,
     same_grid,
 )
 from MeWMModuleLib.ranking_table import add_ranking_table
 from MeWMModuleLib.run_folder import KeptProtocol, RunFolder, read_run
+from MeWMModuleLib.segmentations import add_label_segmentation
 
 if TYPE_CHECKING:
     from slicer import (
@@ -36,11 +41,6 @@ if TYPE_CHECKING:
         vtkMRMLTableNode,
         vtkMRMLTextNode,
     )
-
-ROLE_ATTRIBUTE = "MeWM.Role"
-SYNTHETIC_ATTRIBUTE = "MeWM.Synthetic"
-RANK_ATTRIBUTE = "MeWM.Rank"
-PROTOCOL_ATTRIBUTE = "MeWM.Protocol"
 
 
 @dataclass(frozen=True)
@@ -114,11 +114,10 @@ class _Loader:
     def __init__(self, scene: vtkMRMLScene, run: RunFolder) -> None:
         self._scene = scene
         self._run = run
-        self._hierarchy = slicer.vtkMRMLSubjectHierarchyNode.GetSubjectHierarchyNode(scene)
 
     def load(self) -> LoadedRun:
         run, scene = self._run, self._scene
-        folder = self._folder(self._hierarchy.GetSceneItemID(), f"MeWM {run.case_name} {run.created[:16]}")
+        folder = add_folder(scene, None, f"MeWM {run.case_name} {run.created[:16]}", run.identifier)
 
         pre = read_volume(scene, run.pre_ct, f"{run.case_name} pre-treatment CT")
         pre.CreateDefaultDisplayNodes()
@@ -126,7 +125,7 @@ class _Loader:
         self._keep(pre, folder, "pre")
 
         name, colour = appearance.LESION
-        lesion = self._segmentation(run.lesion, f"{run.case_name} target lesion", {1: (name, colour)}, pre)
+        lesion = add_label_segmentation(scene, run.lesion, f"{run.case_name} target lesion", {1: (name, colour)}, pre)
         self._keep(lesion, folder, "lesion")
 
         colours = appearance.add_difference_colours(scene, "MeWM difference")
@@ -143,7 +142,7 @@ class _Loader:
 
     def _protocol(self, kept: KeptProtocol, pre: Any, colours: Any, folder: int) -> ProtocolNodes:
         label = kept.folder.name.replace("_", " ")
-        item = self._folder(folder, f"{kept.rank}. {kept.text} (SIMULATED)")
+        item = add_folder(self._scene, folder, f"{kept.rank}. {kept.text} (SIMULATED)", self._run.identifier)
 
         simulated = read_volume(self._scene, kept.simulated_ct, f"SIMULATED {label}")
         if not same_grid(simulated, pre):
@@ -159,58 +158,19 @@ class _Loader:
         difference.CreateDefaultDisplayNodes()
         appearance.set_difference_window(difference.GetDisplayNode(), colours)
 
-        tissue = self._segmentation(kept.tissue, f"SIMULATED {label} tissue", appearance.TISSUES, simulated)
+        tissue = add_label_segmentation(
+            self._scene, kept.tissue, f"SIMULATED {label} tissue", appearance.TISSUES, simulated
+        )
         tissue.GetDisplayNode().SetVisibility(kept.rank == self._run.protocols[0].rank)
 
         for node, role in ((simulated, "simulated"), (difference, "difference"), (tissue, "tissue")):
             self._keep(node, item, role)
-            node.SetAttribute(SYNTHETIC_ATTRIBUTE, "1")
+            mark_synthetic(node, kept.row.get("protocol_id") or kept.text, kept.text, self._run.notice)
             node.SetAttribute(RANK_ATTRIBUTE, str(kept.rank))
-            node.SetAttribute(PROTOCOL_ATTRIBUTE, kept.text)
-            node.SetDescription(f"{kept.text}. {self._run.notice}")
         return ProtocolNodes(kept, simulated, difference, tissue)
 
-    def _segmentation(
-        self, file: Path, name: str, labels: dict[int, tuple[str, appearance.Colour]], reference: Any
-    ) -> Any:
-        labelmap = read_volume(self._scene, file, name, labels=True)
-        node = self._scene.AddNewNodeByClass("vtkMRMLSegmentationNode", name)
-        node.CreateDefaultDisplayNodes()
-        node.SetReferenceImageGeometryParameterFromVolumeNode(reference)
-        slicer.vtkSlicerSegmentationsModuleLogic.ImportLabelmapToSegmentationNode(labelmap, node)
-        self._scene.RemoveNode(labelmap)
-
-        display = node.GetDisplayNode()
-        display.SetVisibility2DFill(False)
-        display.SetVisibility2DOutline(True)
-        display.SetSliceIntersectionThickness(2)
-        segmentation = node.GetSegmentation()
-        for identifier in list(segmentation.GetSegmentIDs()):
-            segment = segmentation.GetSegment(identifier)
-            label = segment.GetLabelValue()
-            if label not in labels:
-                raise InputError(f"{file} holds the unknown label {label}; run the case again.")
-            title, colour = labels[label]
-            segment.SetName(title)
-            segment.SetColor(*colour)
-            display.SetSegmentVisibility(identifier, title != appearance.HIDDEN_TISSUE)
-        return node
-
-    def _folder(self, parent: int, name: str) -> int:
-        item = self._hierarchy.CreateFolderItem(parent, name)
-        self._hierarchy.SetItemAttribute(item, RUN_ATTRIBUTE, self._run.identifier)
-        return item
-
     def _keep(self, node: vtkMRMLNode, folder: int, role: str) -> None:
-        """Mark a node as this run's and put it into a folder of the subject hierarchy."""
-        node.SetAttribute(RUN_ATTRIBUTE, self._run.identifier)
-        node.SetAttribute(ROLE_ATTRIBUTE, role)
-        # Slicer with its window makes the item by itself; without it the item is made here.
-        item = self._hierarchy.GetItemByDataNode(node)
-        if item == self._hierarchy.GetInvalidItemID():
-            self._hierarchy.CreateItem(folder, node)
-        else:
-            self._hierarchy.SetItemParent(item, folder)
+        keep(node, folder, self._run.identifier, role)
 
 
 def _notice(run: RunFolder) -> str:

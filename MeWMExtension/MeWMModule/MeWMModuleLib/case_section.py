@@ -1,0 +1,106 @@
+"""The inputs of the panel: CT, masks, clinical facts, formulary, advanced settings."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import qt
+
+from mewm.actions.base import load_action_base
+from MeWMModuleLib.bindings import FACT_CHOICES, PATHS, ComboBinding, PathBinding
+from MeWMModuleLib.masks import likely_choice, mask_choices
+from MeWMModuleLib.request import unavailable_of
+
+_TUMOUR_WORDS = ("tumour", "tumor", "lesion", "hcc", "mass")
+_LIVER_WORDS = ("liver", "hepat")
+SECTIONS = ("caseCollapsibleButton", "factsCollapsibleButton", "formularyCollapsibleButton")
+
+
+class CaseSection:
+    """Keeps the input widgets and the parameter node in step."""
+
+    def __init__(self, ui: Any, scene: Any) -> None:
+        """Fill what has fixed choices and connect.
+
+        Args:
+            ui: the widgets of the panel by name.
+            scene: the scene to choose nodes from.
+        """
+        self.ui = ui
+        self.parameters: Any = None
+        for selector in (ui.ctSelector, ui.tumourSelector, ui.liverSelector):
+            selector.setMRMLScene(scene)
+        self._masks = {
+            "tumour": (ComboBinding(ui.tumourSegmentComboBox, "tumour_segment"), _TUMOUR_WORDS),
+            "liver": (ComboBinding(ui.liverSegmentComboBox, "liver_segment"), _LIVER_WORDS),
+        }
+        self.policy = ComboBinding(ui.policyComboBox, "policy", [("guideline", "Guideline rules, offline")])
+        self.device = ComboBinding(ui.deviceComboBox, "device", [("auto", "automatic"), ("cpu", "processor (CPU)")])
+        self._combos = [
+            *(ComboBinding(getattr(ui, widget), name, choices) for name, (widget, choices) in FACT_CHOICES.items()),
+            *(PathBinding(getattr(ui, widget), name) for name, widget in PATHS.items()),
+            self.policy,
+            self.device,
+        ]
+        self._agents = list(load_action_base().agents.values())
+        self._filling = True
+        for agent in self._agents:
+            item = qt.QListWidgetItem(agent.name)
+            item.setFlags(qt.Qt.ItemIsUserCheckable | qt.Qt.ItemIsEnabled)
+            item.setCheckState(qt.Qt.Checked)
+            ui.formularyListWidget.addItem(item)
+        self._filling = False
+        ui.formularyListWidget.itemChanged.connect(self._on_agent)
+
+    def set_parameters(self, parameters: Any) -> None:
+        """Follow another parameter node, or none while the scene is closed."""
+        self.parameters = parameters
+        for binding in (*self._combos, *(binding for binding, _words in self._masks.values())):
+            binding.set_parameters(parameters)
+        if parameters is not None:
+            self.refresh()
+
+    def refresh(self) -> None:
+        """Show what the parameter node says, and choose the likely segment of a newly chosen segmentation."""
+        for role, (binding, words) in self._masks.items():
+            choices = mask_choices(getattr(self.parameters, role))
+            binding.fill(choices)
+            if getattr(self.parameters, binding.name) not in dict(choices):
+                likely = likely_choice(choices, words)
+                if likely != getattr(self.parameters, binding.name):
+                    setattr(self.parameters, binding.name, likely)
+            binding.refresh()
+        for binding in self._combos:
+            binding.refresh()
+        self._show_formulary()
+
+    def offer(self, policies: list[str], devices: list[str]) -> None:
+        """Offer what the engine says it has."""
+        names = {"guideline": "Guideline rules, offline", "auto": "automatic", "cpu": "processor (CPU)"}
+        self.policy.fill([(value, names.get(value, value)) for value in policies])
+        self.device.fill([(value, names.get(value, value)) for value in devices])
+
+    def set_enabled(self, enabled: bool) -> None:
+        """Let the user change the inputs, or not while they are in use."""
+        for name in SECTIONS:
+            widget = getattr(self.ui, name)
+            if widget.enabled != enabled:
+                widget.enabled = enabled
+        self.ui.advancedCollapsibleButton.enabled = enabled
+
+    def _show_formulary(self) -> None:
+        missing = set(unavailable_of(self.parameters))
+        self._filling = True
+        for row, agent in enumerate(self._agents):
+            wanted = qt.Qt.Unchecked if agent.id in missing else qt.Qt.Checked
+            item = self.ui.formularyListWidget.item(row)
+            if item.checkState() != wanted:
+                item.setCheckState(wanted)
+        self._filling = False
+
+    def _on_agent(self, _item: Any) -> None:
+        if self._filling or self.parameters is None:
+            return
+        rows = self.ui.formularyListWidget
+        missing = [a.id for row, a in enumerate(self._agents) if rows.item(row).checkState() == qt.Qt.Unchecked]
+        self.parameters.unavailable = ",".join(missing)

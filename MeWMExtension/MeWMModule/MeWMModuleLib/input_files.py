@@ -1,0 +1,93 @@
+"""What the engine reads, written from the scene piece by piece, so that the window stays alive meanwhile."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import slicer.util
+
+from mewm.errors import InputError
+from MeWMModuleLib.masks import ijk_to_ras, mask_array
+
+# Written at once; some ten milliseconds on a slow disk.
+_PIECE = 8 * 2**20
+_KINDS = {
+    "int8": "int8",
+    "uint8": "uint8",
+    "int16": "int16",
+    "uint16": "uint16",
+    "int32": "int32",
+    "uint32": "uint32",
+    "float32": "float",
+    "float64": "double",
+}
+# RAS, Slicer's axes, to LPS, the engine's.
+_FLIP = np.diag((-1.0, -1.0, 1.0, 1.0))
+
+
+def write_inputs(
+    folder: Path, ct: Any, tumour: tuple[Any, str], liver: tuple[Any, str] | None = None
+) -> Iterator[dict[str, str]]:
+    """Write CT and masks as uncompressed NRRD, in steps; nothing names the patient.
+
+    Args:
+        folder: an existing folder.
+        ct: volume node.
+        tumour: node and identifier of the mask, see :func:`MeWMModuleLib.masks.mask_array`.
+        liver: the same, optional.
+
+    Yields:
+        The files written so far: ``ct``, ``lesion`` and ``liver`` to their paths. The last one is complete.
+
+    Raises:
+        InputError: the CT is not a three-dimensional scalar volume, or a mask is missing or empty.
+        OSError: the disk is full or not writable.
+    """
+    files: dict[str, str] = {}
+    array = slicer.util.arrayFromVolume(ct)
+    if array.ndim != 3 or array.dtype.name not in _KINDS:
+        raise InputError(f"{ct.GetName()} has voxels of {array.dtype.name} in {array.ndim} dimensions; choose a CT.")
+    for name, node in (("ct", None), ("lesion", tumour), ("liver", liver)):
+        if name == "ct":
+            voxels, matrix = array, ijk_to_ras(ct)
+        elif node is None:
+            continue
+        else:
+            voxels, matrix = mask_array(*node)
+        yield files
+        path = folder / f"{name}.nrrd"
+        for _ in write_nrrd(path, voxels, matrix):
+            yield files
+        files = {**files, name: str(path)}
+        yield files
+
+
+def write_nrrd(path: Path, array: np.ndarray, ijk_to_ras: np.ndarray) -> Iterator[int]:
+    """Write a volume as NRRD in LPS, in steps.
+
+    Args:
+        path: file to write.
+        array: ``(z, y, x)`` voxels.
+        ijk_to_ras: 4 × 4, from voxel indices to RAS mm.
+
+    Yields:
+        Bytes written so far.
+    """
+    to_lps = _FLIP @ ijk_to_ras
+    vectors = " ".join("(" + ",".join(repr(float(v)) for v in column) + ")" for column in to_lps[:3, :3].T)
+    origin = ",".join(repr(float(v)) for v in to_lps[:3, 3])
+    header = (
+        f"NRRD0004\ntype: {_KINDS[array.dtype.name]}\ndimension: 3\nspace: left-posterior-superior\n"
+        f"sizes: {' '.join(str(n) for n in array.shape[::-1])}\nspace directions: {vectors}\n"
+        f"kinds: domain domain domain\nendian: little\nencoding: raw\nspace origin: ({origin})\n\n"
+    )
+    little = array.dtype.newbyteorder("<")
+    rows = max(1, _PIECE // max(array[0].nbytes, 1))
+    with path.open("wb") as stream:
+        stream.write(header.encode("ascii"))
+        for start in range(0, array.shape[0], rows):
+            piece = np.ascontiguousarray(array[start : start + rows], dtype=little)
+            yield stream.write(piece.data)

@@ -1,0 +1,124 @@
+"""The masks a user can choose: segments of a segmentation, or labels of a label map."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import slicer
+import slicer.util
+
+from mewm.errors import InputError
+
+BINARY = "Binary labelmap"
+_MOST_LABELS = 1000
+
+
+def mask_choices(node: Any) -> list[tuple[str, str]]:
+    """Return what a node offers as a mask: identifier and name, in the node's order.
+
+    Args:
+        node: segmentation (identifier is the segment's), label map (identifier is the label as text), or ``None``.
+    """
+    if node is None:
+        return []
+    if node.IsA("vtkMRMLSegmentationNode"):
+        segmentation = node.GetSegmentation()
+        ids = segmentation.GetSegmentIDs()
+        return [(identifier, segmentation.GetSegment(identifier).GetName()) for identifier in ids]
+    colours = node.GetDisplayNode().GetColorNode() if node.GetDisplayNode() else None
+    return [(str(label), _label_name(colours, label)) for label in _labels(node)]
+
+
+def likely_choice(choices: list[tuple[str, str]], words: tuple[str, ...]) -> str:
+    """Return the identifier whose name holds one of the words, the only one there is, or nothing.
+
+    Args:
+        choices: from :func:`mask_choices`.
+        words: in lower case, the most telling first.
+    """
+    for word in words:
+        for identifier, name in choices:
+            if word in name.lower():
+                return identifier
+    return choices[0][0] if len(choices) == 1 else ""
+
+
+def mask_array(node: Any, identifier: str) -> tuple[np.ndarray, np.ndarray]:
+    """Return one mask on its own grid; the node is not changed.
+
+    Returns:
+        ``(z, y, x)`` uint8 of 0 and 1, and the 4 × 4 matrix from its voxel indices (i, j, k) to RAS mm.
+
+    Raises:
+        InputError: there is no such segment or label, or it is empty.
+    """
+    if node.IsA("vtkMRMLSegmentationNode"):
+        image = _segment_image(node, identifier)
+        array, matrix = _oriented_array(image)
+    else:
+        array = (slicer.util.arrayFromVolume(node) == int(identifier)).view(np.uint8)
+        matrix = ijk_to_ras(node)
+    if not array.size or not array.any():
+        name = dict(mask_choices(node)).get(identifier, identifier)
+        raise InputError(f"The mask {name} of {node.GetName()} is empty; draw it first or choose another.")
+    return array, matrix
+
+
+def _segment_image(node: Any, identifier: str) -> Any:
+    segmentation = node.GetSegmentation()
+    if segmentation.GetSegment(identifier) is None:
+        raise InputError(f"The segmentation {node.GetName()} has lost the chosen segment; choose another.")
+    image = slicer.vtkOrientedImageData()
+    if segmentation.ContainsRepresentation(BINARY):
+        node.GetBinaryLabelmapRepresentation(identifier, image)
+        return image
+    # A segment that is only a surface is voxelised in a copy, so that the user's own stays as it is.
+    copy = slicer.vtkSegmentation()
+    copy.SetSourceRepresentationName(segmentation.GetSourceRepresentationName())
+    copy.CopySegmentFromSegmentation(segmentation, identifier)
+    if not copy.CreateRepresentation(BINARY):
+        raise InputError(f"The segmentation {node.GetName()} cannot be turned into voxels; draw it as a labelmap.")
+    return copy.GetSegment(identifier).GetRepresentation(BINARY)
+
+
+def _oriented_array(image: Any) -> tuple[np.ndarray, np.ndarray]:
+    from vtkmodules.util.numpy_support import vtk_to_numpy
+    from vtkmodules.vtkCommonMath import vtkMatrix4x4
+
+    extent = image.GetExtent()
+    shape = tuple(extent[n + 1] - extent[n] + 1 for n in (4, 2, 0))
+    matrix = vtkMatrix4x4()
+    image.GetImageToWorldMatrix(matrix)
+    to_ras = np.array(slicer.util.arrayFromVTKMatrix(matrix))
+    to_ras[:3, 3] = (to_ras @ (extent[0], extent[2], extent[4], 1))[:3]
+    scalars = image.GetPointData().GetScalars() if min(shape) > 0 else None
+    if scalars is None:
+        return np.zeros((0, 0, 0), np.uint8), to_ras
+    return (vtk_to_numpy(scalars).reshape(shape) != 0).view(np.uint8), to_ras
+
+
+def ijk_to_ras(volume: Any) -> np.ndarray:
+    """Return the 4 × 4 matrix from voxel indices (i, j, k) of a volume node to RAS mm."""
+    from vtkmodules.vtkCommonMath import vtkMatrix4x4
+
+    matrix = vtkMatrix4x4()
+    volume.GetIJKToRASMatrix(matrix)
+    return np.array(slicer.util.arrayFromVTKMatrix(matrix))
+
+
+def _labels(node: Any) -> list[int]:
+    if node.GetImageData() is None:
+        return []
+    low, high = node.GetImageData().GetScalarRange()
+    if high < 1 or high > _MOST_LABELS:
+        return []
+    present = np.zeros(int(high) + 1, dtype=bool)
+    array = slicer.util.arrayFromVolume(node)
+    present[(array if low >= 0 else array.clip(0)).astype(np.intp, copy=False).ravel()] = True
+    return [int(label) for label in np.flatnonzero(present) if label]
+
+
+def _label_name(colours: Any, label: int) -> str:
+    name = colours.GetColorName(label) if colours is not None and label < colours.GetNumberOfColors() else ""
+    return f"{label}: {name}" if name and name != "(none)" else f"Label {label}"

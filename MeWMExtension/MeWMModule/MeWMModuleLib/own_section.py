@@ -1,0 +1,80 @@
+"""The user's own protocol in the panel: picked or typed, judged by the rules, simulated and ranked."""
+
+from __future__ import annotations
+
+from html import escape
+from typing import Any
+
+from mewm.clinical import ClinicalFacts
+from MeWMModuleLib.agents_table import AgentsTable
+from MeWMModuleLib.own_rules import Verdict, judge
+from MeWMModuleLib.request import why_not
+
+
+class OwnSection:
+    """Keeps table, text and verdict in step; the text in the parameter node is the truth."""
+
+    def __init__(self, ui: Any, panel: Any) -> None:
+        """Connect the widgets.
+
+        Args:
+            ui: the widgets of the panel by name.
+            panel: the panel, for its ``controller``, ``review``, ``simulate`` and ``schedule``.
+        """
+        self.ui = ui
+        self.panel = panel
+        self.parameters: Any = None
+        self._judged: tuple | None = None
+        self.verdict = Verdict()
+        self._agents = AgentsTable(ui.agentsTable, self._on_picked)
+        ui.simulateButton.clicked.connect(lambda *_args: panel.simulate())
+
+    def set_parameters(self, parameters: Any) -> None:
+        """Follow another parameter node, or none while the scene is closed."""
+        self.parameters = parameters
+        self._judged = None
+        if parameters is not None:
+            self.refresh()
+
+    def refresh(self) -> None:
+        """Judge the text anew where it, the facts or the formulary changed, and say what stands in the way."""
+        parameters = self.parameters
+        facts = tuple(getattr(parameters, f"fact_{name}") for name in ClinicalFacts.__dataclass_fields__)
+        key = (parameters.own_protocol, parameters.unavailable, facts)
+        if key != self._judged:
+            first, self._judged = self._judged is None, key
+            self.verdict = judge(parameters.own_protocol, parameters)
+            self._agents.show(self.verdict.protocol)
+            if not first and parameters.override_rules and not self.verdict.excluded:
+                parameters.override_rules = False
+        self.ui.violationsLabel.text = verdict_html(self.verdict) if parameters.own_protocol.strip() else ""
+        self.ui.overrideCheckBox.visible = bool(self.verdict.excluded)
+        reason = self.reason()
+        self.ui.simulateButton.enabled = not reason
+        self.ui.ownReasonLabel.text = reason
+        self.ui.ownReasonLabel.visible = bool(reason)
+
+    def reason(self) -> str:
+        """Return why the protocol cannot be simulated now; empty if it can."""
+        if self.panel.controller.busy:
+            return "Wait until the engine is done, or cancel it."
+        if self.verdict.problem:
+            return self.verdict.problem
+        if self.verdict.excluded and not self.parameters.override_rules:
+            return "Rules forbid this protocol; change it, or tick that you override them."
+        run = self.panel.review.run
+        return "" if run is not None and run.complete else why_not(self.parameters)
+
+    def _on_picked(self, text: str) -> None:
+        if self.parameters is not None:
+            self.parameters.own_protocol = text
+
+
+def verdict_html(verdict: Verdict) -> str:
+    """Return what the rules say, forbidding sentences first and in colour."""
+    lines = [f"<font color='#b06000'>\u26a0 {escape(text)}</font>" for text in verdict.excluded]
+    lines += [f"\u26a0 {escape(text)}" for text in verdict.warnings]
+    lines += [escape(text) for text in verdict.notes]
+    if not lines and verdict.protocol is not None and not verdict.problem:
+        lines = ["No rule speaks against it."]
+    return "<br>".join(lines)

@@ -1,0 +1,320 @@
+"""The panel: wires the sections, the parameter node and the engine; decides nothing about medicine."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import qt
+import slicer
+
+from mewm.errors import MewmError
+from MeWMModuleLib.case_section import CaseSection
+from MeWMModuleLib.export_section import ExportSection
+from MeWMModuleLib.finished_run import load_finished_run
+from MeWMModuleLib.live_run import LiveRun
+from MeWMModuleLib.own_section import OwnSection
+from MeWMModuleLib.request import why_not
+from MeWMModuleLib.review_section import ReviewSection
+from MeWMModuleLib.run_controller import CANCELLING, Listener, RunController
+from MeWMModuleLib.sample_scene import load_sample, set_facts
+
+_WAIT_MS = 0
+
+
+class Panel:
+    """What the radiologist sees of MeWM; one for the life of the module's widget."""
+
+    def __init__(self, ui: Any, scene: Any, engine: Any, default_folder: Callable[[], Path]) -> None:
+        """Connect everything; nothing is started.
+
+        Args:
+            ui: the widgets of ``MeWMModule.ui`` by name.
+            scene: the scene.
+            engine: :class:`MeWMModuleLib.engine.Engine`, or what stands in for it.
+            default_folder: where runs go unless the user chose a folder.
+        """
+        self.ui = ui
+        self.scene = scene
+        self.parameters: Any = None
+        self._default_folder = default_folder
+        self._gui_tag: Any = None
+        self._observed: tuple[Any, int] | None = None
+        self._scheduled = False
+        self._following = False
+        self._open = True
+        self.controller = RunController(scene, engine, self._later)
+        self.case = CaseSection(ui, scene)
+        self.review = ReviewSection(ui, scene, self)
+        self.own = OwnSection(ui, self)
+        self.export = ExportSection(ui, self)
+        self.controller.listener = Listener(
+            changed=self._on_changed,
+            rows=self._on_rows,
+            future=self._on_future,
+            finished=self._on_finished,
+            failed=self._on_failed,
+        )
+        ui.exploreButton.clicked.connect(self._on_explore)
+        ui.loadRunButton.clicked.connect(self._on_load_run)
+        ui.sampleButton.clicked.connect(self._on_sample)
+        ui.statusLabel.visible = False
+
+    def set_parameters(self, parameters: Any) -> None:
+        """Bind the widgets to a parameter node, or to none while the scene is closed."""
+        if self.parameters is not None:
+            self.parameters.disconnectGui(self._gui_tag)
+            node, tag = self._observed or (None, 0)
+            if node is not None:
+                node.RemoveObserver(tag)
+            self._observed = None
+        self.parameters = parameters
+        for section in (self.case, self.review, self.own):
+            section.set_parameters(parameters)
+        if parameters is not None:
+            self._gui_tag = parameters.connectGui(self.ui)
+            tag = parameters.AddObserver("ModifiedEvent", lambda *_args: self.schedule())
+            self._observed = (parameters.parameterNode, tag)
+            self._choose_first_inputs()
+            self.refresh()
+
+    def explore(self) -> None:
+        """Start a search for the chosen case."""
+        reason = why_not(self.parameters)
+        if reason or self.controller.busy:
+            self.tell(reason, error=True)
+            return
+        self._begin(lambda: self.controller.explore(self.parameters, self.runs_folder()))
+
+    def simulate(self) -> None:
+        """Simulate the user's own protocol and rank it in the run that is shown, or in one of its own."""
+        if self.own.reason():
+            return
+        run = self.review.run
+        use = run if run is not None and run.complete else None
+        self._begin(lambda: self.controller.simulate(self.parameters, self.runs_folder(), use))
+
+    def fetch_volumes(self, run: LiveRun, protocol_id: str) -> None:
+        """Have the engine simulate a ranked protocol again whose volumes were not kept."""
+        self._begin(lambda: self.controller.fetch_volumes(run, protocol_id))
+
+    def ask(self, kind: str, params: dict[str, Any]) -> None:
+        """Ask the engine for something that leaves the scene alone."""
+        self._begin(lambda: self.controller.ask(kind, params))
+
+    def runs_folder(self) -> Path:
+        """Return the folder that holds the runs."""
+        return Path(self.parameters.runs_folder) if self.parameters.runs_folder else self._default_folder()
+
+    def tell(self, sentence: str, error: bool = False) -> None:
+        """Show one sentence under the button; errors stand out."""
+        label = self.ui.statusLabel
+        label.text = sentence
+        label.styleSheet = "color: #b00020; font-weight: bold" if error else ""
+        label.visible = bool(sentence)
+
+    def schedule(self) -> None:
+        """Refresh soon; many changes at once cost one refresh."""
+        if not self._scheduled:
+            self._scheduled = True
+            self._later(self._refresh_scheduled)
+
+    def refresh(self) -> None:
+        """Show the parameter node and the state of the engine."""
+        if self.parameters is None:
+            return
+        self.case.refresh()
+        self.review.refresh()
+        self.own.refresh()
+        self.export.refresh()
+        self._show_state()
+
+    def nodes_changed(self) -> None:
+        """Take notice that a node was removed from the scene."""
+        self.controller.check_nodes()
+        self.review.forget()
+        self.schedule()
+
+    def scene_closing(self) -> None:
+        """Stop what runs and let go of the scene's nodes."""
+        self.controller.scene_closing()
+        self.set_parameters(None)
+
+    def close(self) -> None:
+        """Stop everything: the module is reloaded or the application quits."""
+        self._open = False
+        self.controller.close()
+        self.set_parameters(None)
+
+    def _begin(self, start: Callable[[], None]) -> None:
+        self.tell("")
+        try:
+            start()
+        except (MewmError, OSError) as error:
+            self.tell(str(error), error=True)
+
+    def _show_state(self) -> None:
+        controller, ui = self.controller, self.ui
+        busy = controller.busy
+        reason = "" if busy else why_not(self.parameters)
+        ui.exploreButton.text = "Cancel" if busy else "Explore"
+        ui.exploreButton.enabled = controller.state != CANCELLING and not reason
+        ui.reasonLabel.text = reason
+        ui.reasonLabel.visible = bool(reason)
+        ui.progressBar.visible = busy
+        if busy:
+            fraction = controller.progress.fraction
+            # A bar without a range shows that something goes on, not how far.
+            ui.progressBar.maximum = 0 if fraction is None else 100
+            ui.progressBar.value = round(100 * (fraction or 0.0))
+        ui.progressLabel.text = controller.progress.words()
+        ui.progressLabel.visible = busy
+        ui.loadRunButton.enabled = ui.sampleButton.enabled = not busy
+        self.case.set_enabled(not busy)
+
+    def _on_explore(self, *_args: Any) -> None:
+        if self.controller.busy:
+            self.controller.cancel()
+        else:
+            self.explore()
+
+    def _on_load_run(self, *_args: Any) -> None:
+        folder = qt.QFileDialog.getExistingDirectory(
+            None, "Folder of a finished run (it holds manifest.json)", str(self.runs_folder())
+        )
+        if folder:
+            self.load_run(folder)
+
+    def load_run(self, folder: str) -> None:
+        """Load a finished run from its folder and review it."""
+        try:
+            run = load_finished_run(self.scene, folder)
+        except MewmError as error:
+            self.tell(str(error), error=True)
+            return
+        self.show_run(run.identifier)
+        self.tell(f"{len(run.futures())} simulated protocols loaded for {run.case_name}.")
+
+    def _on_sample(self, *_args: Any) -> None:
+        folder = tempfile.mkdtemp(prefix="mewm-sample-")
+        self.ask("sample", {"folder": folder})
+
+    def _take_sample(self, result: Any) -> None:
+        try:
+            ct, tumour, liver = load_sample(self.scene, result)
+        except MewmError as error:
+            self.tell(str(error), error=True)
+            return
+        finally:
+            shutil.rmtree(Path(result["ct"]).parent, ignore_errors=True)
+        parameters = self.parameters
+        parameters.ct, parameters.tumour, parameters.liver = ct, tumour, liver
+        parameters.case_name = "sample"
+        set_facts(parameters, result["facts"])
+        slicer.util.setSliceViewerLayers(background=ct, fit=True)
+        self.tell("A simulated patient is loaded. Press Explore.")
+
+    def show_run(self, identifier: str) -> None:
+        """Review a run of the scene, its best protocol first."""
+        run = LiveRun(self.scene, identifier)
+        self.parameters.run = identifier
+        rows = [row for row in run.rows() if run.future(row["protocol_id"]) is not None]
+        self.parameters.selected = rows[0]["protocol_id"] if rows else ""
+        self.review.forget()
+        self.review.shown = []
+        self.review.show_rows()
+        self.refresh()
+
+    def _choose_first_inputs(self) -> None:
+        """Choose what is in the scene, to save the user some clicks."""
+        if self.parameters.ct is None:
+            volumes = slicer.util.getNodesByClass("vtkMRMLScalarVolumeNode")
+            # Label maps are scalar volumes too; simulated ones are no input.
+            fitting = [
+                n for n in volumes if not n.IsA("vtkMRMLLabelMapVolumeNode") and not n.GetAttribute("MeWM.Synthetic")
+            ]
+            if len(fitting) == 1:
+                self.parameters.ct = fitting[0]
+
+    def _on_changed(self) -> None:
+        if self.parameters is not None:
+            self._show_state()
+            self.own.refresh()
+            self.export.refresh()
+
+    def _on_rows(self, run: LiveRun) -> None:
+        if self.parameters is None:
+            return
+        if self.parameters.run != run.identifier:
+            self._follow(run)
+        self.review.show_rows()
+        self.schedule()
+
+    def _on_future(self, run: LiveRun, protocol_id: str) -> None:
+        """Show the newest future until the user chooses one."""
+        if self.parameters is None:
+            return
+        if self.parameters.run != run.identifier:
+            self._follow(run)
+        self.review.forget()
+        if self._following and not self._user_chose():
+            self.parameters.selected = self._shown_by_us = protocol_id
+            self.review.refresh()
+        self.schedule()
+
+    _shown_by_us = ""
+
+    def _follow(self, run: LiveRun) -> None:
+        self._following, self._shown_by_us = True, ""
+        self.review.shown = []
+        self.parameters.selected = ""
+        self.parameters.run = run.identifier
+
+    def _user_chose(self) -> bool:
+        return self.parameters.selected not in ("", self._shown_by_us)
+
+    def _on_finished(self, kind: str, run: LiveRun | None, result: Any) -> None:
+        if self.parameters is None:
+            return
+        self.review.forget()
+        if kind in ("explore", "simulate", "volumes") and run is not None:
+            wanted = result.get("protocol_id") or result["rows"][0]["protocol_id"]
+            known = {row["protocol_id"] for row in result["rows"]}
+            if kind == "simulate" or not self._user_chose() or not known.issuperset(self.review.selected):
+                self.parameters.selected = self._shown_by_us = wanted
+            self.review.show_rows()
+            self.tell(_done_words(kind, result))
+        elif kind == "sample":
+            self._take_sample(result)
+        else:
+            self.export.finished(kind, result)
+        self._following = False
+        self.schedule()
+
+    def _on_failed(self, sentence: str, wanted: bool) -> None:
+        self._following = False
+        if self.parameters is not None:
+            self.review.forget()
+            self.schedule()
+        self.tell(sentence, error=not wanted)
+
+    def _refresh_scheduled(self) -> None:
+        self._scheduled = False
+        self.refresh()
+
+    def _later(self, action: Callable[[], None]) -> None:
+        qt.QTimer.singleShot(_WAIT_MS, lambda: action() if self._open else None)
+
+
+def _done_words(kind: str, result: Any) -> str:
+    if kind == "volumes":
+        return ""
+    if kind == "simulate":
+        row = next(row for row in result["rows"] if row["protocol_id"] == result["protocol_id"])
+        return f"Your protocol is number {row['rank']} of {len(result['rows'])}."
+    count = result["simulations"].get("run")
+    seconds = sum(result["timings"].values())
+    return f"{len(result['rows'])} protocols ranked with {count} simulations in {seconds:.0f} s."

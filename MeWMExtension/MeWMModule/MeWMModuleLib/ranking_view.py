@@ -1,0 +1,172 @@
+"""The ranking in the panel: one row a protocol, sortable by number, driven by mouse or keyboard."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import qt
+
+ID_ROLE = qt.Qt.UserRole + 1
+_AMBER = (176, 96, 0)
+_WIDTHS = {1: 210}
+
+
+class RankingView:
+    """Fills a ``QTableView`` and tells which protocols the user chose."""
+
+    def __init__(self, view: Any, on_selected: Callable[[list[str]], None]) -> None:
+        """Set the view up.
+
+        Args:
+            view: the ``QTableView``.
+            on_selected: called with the identifiers of the selected protocols, the current one first, when the
+                user selects.
+        """
+        self.view = view
+        self._on_selected = on_selected
+        self._filling = False
+        self.model = qt.QStandardItemModel()
+        self.model.setColumnCount(len(COLUMNS))
+        self.model.setHorizontalHeaderLabels([title for title, _words, _value, _tip in COLUMNS])
+        self.model.sortRole = qt.Qt.UserRole
+        for column, (_title, _words, _value, tip) in enumerate(COLUMNS):
+            self.model.setHeaderData(column, qt.Qt.Horizontal, tip, qt.Qt.ToolTipRole)
+        view.setModel(self.model)
+        view.sortByColumn(0, qt.Qt.AscendingOrder)
+        view.verticalHeader().hide()
+        for column, width in _WIDTHS.items():
+            view.setColumnWidth(column, width)
+        # Kept, or Python forgets the connection.
+        self._selection = view.selectionModel()
+        self._selection.selectionChanged.connect(self._selection_changed)
+
+    def show(self, rows: Sequence[dict[str, Any]], selected: Sequence[str]) -> None:
+        """Show rows of the ranking and select some of them by identifier, the current one first."""
+        self._filling = True
+        self.view.sortingEnabled = False
+        self.model.removeRows(0, self.model.rowCount())
+        for row in rows:
+            self.model.appendRow([_item(row, words(row), value(row)) for _title, words, value, _tip in COLUMNS])
+        self.view.sortingEnabled = True
+        self._filling = False
+        self.select(selected)
+        for column in range(len(COLUMNS)):
+            if column not in _WIDTHS:
+                self.view.resizeColumnToContents(column)
+        self.view.resizeRowsToContents()
+
+    def select(self, ids: Sequence[str]) -> None:
+        """Select rows by identifier without telling anybody."""
+        if self.selected() == list(ids):
+            return
+        self._filling = True
+        places = {self._id(index): index for index in range(self.model.rowCount())}
+        flags = qt.QItemSelectionModel.Select | qt.QItemSelectionModel.Rows
+        self._selection.clearSelection()
+        for number, identifier in enumerate(name for name in ids if name in places):
+            index = self.model.index(places[identifier], 0)
+            if number == 0:
+                self._selection.setCurrentIndex(index, qt.QItemSelectionModel.NoUpdate)
+            self._selection.select(index, flags)
+        self._filling = False
+
+    def selected(self) -> list[str]:
+        """Return the identifiers of the selected protocols, the current one first, the others from the top down."""
+        rows = sorted(index.row() for index in self._selection.selectedRows())
+        current = self.view.currentIndex().row()
+        rows.sort(key=lambda row: row != current)
+        return [self._id(row) for row in rows]
+
+    def _id(self, row: int) -> str:
+        return str(self.model.item(row, 0).data(ID_ROLE))
+
+    def _selection_changed(self, *_ranges: Any) -> None:
+        if not self._filling:
+            self._on_selected(self.selected())
+
+
+def _item(row: dict[str, Any], words: str, value: Any) -> Any:
+    item = qt.QStandardItem(words)
+    item.setData(value, qt.Qt.UserRole)
+    item.setData(row["protocol_id"], ID_ROLE)
+    item.setEditable(False)
+    tip = row["protocol"]
+    if row["violations"]:
+        item.setForeground(qt.QBrush(qt.QColor(*_AMBER)))
+        tip += f"\nBreaks rules: {row['violations']}"
+    if not row["rank"]:
+        tip += "\nA step on the way; not a whole protocol yet."
+    item.setToolTip(tip)
+    return item
+
+
+def _number(key: str, pattern: str, factor: float = 1.0) -> tuple[Callable, Callable]:
+    """Return how a number is written and by what it is sorted; what is not known comes last."""
+
+    def words(row: dict[str, Any]) -> str:
+        value = row[key]
+        if value is None:
+            return "–"
+        # A value that rounds to nothing has no sign.
+        shown = pattern.format(value * factor if abs(value * factor) >= 0.005 else 0.0)
+        return "> curve" if math.isinf(value) else shown.replace("-", "\u2212")
+
+    def value(row: dict[str, Any]) -> float:
+        return 1e12 if row[key] is None or math.isinf(row[key]) else float(row[key])
+
+    return words, value
+
+
+def _risk(row: dict[str, Any]) -> str:
+    spread = "" if row["risk_sd"] is None else f" ± {row['risk_sd']:.2f}"
+    return _number("risk", "{:.2f}")[0](row) + spread
+
+
+def _protocol(row: dict[str, Any]) -> str:
+    return f"\u26a0 {row['protocol']}" if row["violations"] else str(row["protocol"])
+
+
+def _median(row: dict[str, Any]) -> str:
+    # No median: the predicted curve stays above one half as long as it is known.
+    return "not reached" if row["median_weeks"] is None else _number("median_weeks", "{:.0f} wk")[0](row)
+
+
+# Title, words of a row, value to sort by, meaning.
+COLUMNS: tuple[tuple[str, Callable, Callable, str], ...] = (
+    (
+        "#",
+        lambda row: str(row["rank"]) if row["rank"] else "–",
+        lambda row: row["rank"] or 10**6,
+        "1 is the lowest predicted risk",
+    ),
+    ("Protocol", _protocol, lambda row: row["protocol"], "Agents in the order given"),
+    (
+        "Risk ± spread",
+        _risk,
+        lambda row: row["risk"],
+        "Log hazard relative to the mean simulated case, ± its spread over the simulated futures; lower is better",
+    ),
+    ("1 year", *_number("survival_1y", "{:.0f} %", 100), "Predicted share of patients alive after one year"),
+    ("Median", _median, _number("median_weeks", "{:.0f}")[1], "Predicted median overall survival"),
+    (
+        "Volume",
+        *_number("volume_change_percent", "{:+.0f} %"),
+        "Viable tumour volume after, against the lesion before",
+    ),
+    ("Viable", *_number("viable_fraction", "{:.0f} %", 100), "Share of the lesion that is still viable tumour"),
+    ("Lipiodol", *_number("lipiodol_coverage", "{:.0f} %", 100), "Share of the lesion that holds Lipiodol"),
+    (
+        "Response",
+        lambda row: str(row["response"]),
+        lambda row: ("CR", "PR", "SD", "PD", "").index(row["response"]),
+        "mRECIST-like category of the simulated volume, not of a follow-up scan",
+    ),
+    (
+        "Origin",
+        lambda row: row["origin"] + (", rules overridden" if row["violations"] and row["origin"] == "yours" else ""),
+        lambda row: row["origin"],
+        "Found by the search or entered by you",
+    ),
+)

@@ -1,0 +1,138 @@
+"""From the panel's choices to a request of the engine, or to the sentence that says what is missing."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from mewm.clinical import ClinicalFacts, read_facts
+from mewm.errors import InputError
+
+_FACT = "fact_"
+_TEXTS = {
+    "sex",
+    "child_pugh",
+    "bclc",
+    "portal_vein_thrombosis",
+    "arteriovenous_shunt",
+    "ascites",
+}
+_WHOLE = {"ecog", "tumour_number"}
+SETTINGS = ("beams", "drugs", "embolics", "replicas", "drug_horizon", "embolic_horizon", "seed")
+
+
+def facts_of(parameters: Any) -> dict[str, Any]:
+    """Return the stated clinical facts by field of :class:`mewm.clinical.ClinicalFacts`.
+
+    Raises:
+        InputError: a number cannot be read, or a value is beyond what a patient can have.
+    """
+    stated: dict[str, Any] = {}
+    for name in ClinicalFacts.__dataclass_fields__:
+        value = getattr(parameters, _FACT + name)
+        if isinstance(value, str):
+            value = value.strip()
+        if value in ("", False):
+            continue
+        stated[name] = value if value is True or name in _TEXTS else _read(name, value)
+    read_facts(stated)
+    return stated
+
+
+def _read(name: str, text: str) -> Any:
+    if name == "allergies":
+        return [part.strip() for part in text.split(",") if part.strip()]
+    try:
+        return int(text) if name in _WHOLE else float(text.replace(",", "."))
+    except ValueError:
+        kind = "a whole number" if name in _WHOLE else "a number"
+        raise InputError(f"The clinical fact {name.replace('_', ' ')} is {text!r}; give {kind}.") from None
+
+
+def unavailable_of(parameters: Any) -> list[str]:
+    """Return the identifiers of the agents that the institution does not have."""
+    return [name for name in parameters.unavailable.split(",") if name]
+
+
+def formulary_of(parameters: Any) -> Any:
+    """Return the :class:`mewm.actions.formulary.Formulary` of the panel.
+
+    Raises:
+        InputError: nothing is left.
+    """
+    from mewm.actions.formulary import Formulary
+
+    missing = unavailable_of(parameters)
+    return Formulary.without(missing) if missing else Formulary.everything()
+
+
+def why_not(parameters: Any) -> str:
+    """Return one plain sentence that says why nothing can be run yet; empty if all is there."""
+    if parameters.ct is None:
+        return "Choose the pre-treatment CT, or load the sample case."
+    if parameters.ct.GetImageData() is None:
+        return f"The CT {parameters.ct.GetName()} holds no image; choose another."
+    if parameters.tumour is None:
+        return "Choose the segmentation that holds the tumour."
+    if not parameters.tumour_segment:
+        return f"Choose the segment of {parameters.tumour.GetName()} that is the tumour."
+    if parameters.liver is not None and not parameters.liver_segment:
+        return f"Choose the segment of {parameters.liver.GetName()} that is the liver, or no liver segmentation."
+    for node in (parameters.ct, parameters.tumour, parameters.liver):
+        if node is not None and node.GetParentTransformNode() is not None:
+            return f"{node.GetName()} lies under a transform; harden it first (in Data, right-click it)."
+    if not re.fullmatch(r"[\w.-]{1,60}", parameters.case_name):
+        return "Give the case a name of letters, digits, '_', '-' or '.'; never a patient's name."
+    try:
+        facts = read_facts(facts_of(parameters))
+        formulary = formulary_of(parameters)
+        _require_admissible(facts, formulary, parameters)
+    except InputError as error:
+        return str(error)
+    return ""
+
+
+def _require_admissible(facts: ClinicalFacts, formulary: Any, parameters: Any) -> None:
+    from mewm.actions.rules import require_admissible
+
+    require_admissible(facts, formulary, parameters.drug_horizon, parameters.embolic_horizon)
+
+
+def case_of(files: dict[str, str], parameters: Any) -> dict[str, Any]:
+    """Return the ``case`` of a request.
+
+    Args:
+        files: ``ct``, ``lesion`` and perhaps ``liver``: paths of what was written for the engine.
+        parameters: the panel's choices.
+    """
+    return {**files, "facts": facts_of(parameters)}
+
+
+def explore_request(parameters: Any, files: dict[str, str], run: str) -> dict[str, Any]:
+    """Return the parameters of the request ``explore`` (docs/worker.md)."""
+    missing = unavailable_of(parameters)
+    return {
+        "case": case_of(files, parameters),
+        "run": run,
+        "name": parameters.case_name,
+        "goal": parameters.goal,
+        "formulary": {"unavailable": missing} if missing else None,
+        "policy": parameters.policy,
+        "settings": {name: getattr(parameters, name) for name in SETTINGS},
+        "device": parameters.device,
+    }
+
+
+def simulate_request(parameters: Any, files: dict[str, str], run: str) -> dict[str, Any]:
+    """Return the parameters of the request ``simulate`` for a case without a run."""
+    missing = unavailable_of(parameters)
+    return {
+        "case": case_of(files, parameters),
+        "run": run,
+        "name": parameters.case_name,
+        "formulary": {"unavailable": missing} if missing else None,
+        "protocol": parameters.own_protocol,
+        "override_rules": parameters.override_rules,
+        "settings": {"replicas": parameters.replicas, "seed": parameters.seed},
+        "device": parameters.device,
+    }

@@ -1,0 +1,228 @@
+"""The results in the panel: ranking, side-by-side review, reasons; what is selected drives the views."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from MeWMModuleLib import appearance, review
+from MeWMModuleLib.bindings import ComboBinding
+from MeWMModuleLib.layouts import MOST
+from MeWMModuleLib.live_run import Future, LiveRun, runs_in
+from MeWMModuleLib.ranking_view import RankingView
+from MeWMModuleLib.why import why_html
+
+_WINDOW_BUTTONS = {"abdomenButton": "Abdomen", "liverButton": "Liver", "lipiodolButton": "Lipiodol"}
+_TISSUE_BOXES = {"viableCheckBox": 2, "necrosisCheckBox": 3, "lipiodolCheckBox": 4}
+
+
+class ReviewSection:
+    """Shows one run of the scene, and of it what is selected."""
+
+    def __init__(self, ui: Any, scene: Any, panel: Any) -> None:
+        """Connect the widgets.
+
+        Args:
+            ui: the widgets of the panel by name.
+            scene: the scene.
+            panel: the panel, for its ``controller``, ``tell`` and ``schedule``.
+        """
+        self.ui = ui
+        self.scene = scene
+        self.panel = panel
+        self.parameters: Any = None
+        self.shown: list[Future] = []
+        self._look: review.Look | None = None
+        self._shown_for: tuple[str, tuple[str, ...]] | None = None
+        self._why_for: tuple[str, str] | None = None
+        self._search: tuple[str, dict[str, Any]] = ("", {})
+        self._runs = ComboBinding(ui.runComboBox, "run")
+        self.ranking = RankingView(ui.rankingView, self._on_selected)
+        ui.removeRunButton.clicked.connect(self._on_remove)
+        ui.centreButton.clicked.connect(self._on_centre)
+        ui.wholeVolumeButton.clicked.connect(self._on_whole)
+        for name, preset in _WINDOW_BUTTONS.items():
+            getattr(ui, name).clicked.connect(lambda *_args, preset=preset: self._on_window(preset))
+        for name, label in _TISSUE_BOXES.items():
+            red, green, blue = (round(255 * part) for part in appearance.TISSUES[label][1])
+            box = getattr(ui, name)
+            box.styleSheet = f"QCheckBox {{ border-left: 10px solid rgb({red},{green},{blue}); padding-left: 4px; }}"
+        ui.legendLabel.text = legend_html()
+
+    @property
+    def run(self) -> LiveRun | None:
+        """The run that is reviewed, if it is in the scene."""
+        if self.parameters is None or not self.parameters.run:
+            return None
+        run = LiveRun(self.scene, self.parameters.run)
+        return run if run.table is not None else None
+
+    @property
+    def selected(self) -> list[str]:
+        """Identifiers of the selected protocols, the chosen one first."""
+        return [part for part in self.parameters.selected.split(",") if part] if self.parameters is not None else []
+
+    @property
+    def chosen(self) -> dict[str, Any] | None:
+        """Row of the chosen protocol."""
+        run, selected = self.run, self.selected
+        return run.row(selected[0]) if run is not None and selected else None
+
+    def set_parameters(self, parameters: Any) -> None:
+        """Follow another parameter node, or none while the scene is closed."""
+        self.parameters = parameters
+        self.shown, self._look, self._shown_for, self._why_for = [], None, None, None
+        self._runs.set_parameters(parameters)
+        if parameters is not None:
+            self.show_rows()
+            self.refresh()
+
+    def show_rows(self) -> None:
+        """Show the ranking as it stands."""
+        run = self.run
+        self.ranking.show(run.rows() if run is not None else [], self.selected)
+
+    def refresh(self) -> None:
+        """Show what the parameter node says: run, selection, look."""
+        known = runs_in(self.scene)
+        self._runs.fill([(run.identifier, run.identifier) for run in known])
+        if known and self.run is None:
+            self.parameters.run = known[-1].identifier
+        self._runs.refresh()
+        run = self.run
+        # While a run fills in, nothing of an earlier one is left in the list.
+        wanted = (run.identifier if run is not None else "", tuple(self.selected))
+        if self._shown_for is None or wanted[0] != self._shown_for[0]:
+            self.show_rows()
+        if wanted != self._shown_for:
+            self._shown_for = wanted
+            self.ranking.select(self.selected)
+            self.show_selected(centre=True if not self.shown else None)
+        look = self._wanted_look()
+        if run is not None and self.shown and look != self._look:
+            self._look = look
+            review.draw(run, self.shown, look)
+        self.ui.legendLabel.visible = bool(self.parameters.show_difference)
+        self._enable(run)
+        self._explain()
+
+    def show_selected(self, centre: bool | None = None) -> None:
+        """Bring the selected futures into the views; one without volumes is asked from the engine."""
+        run, ids = self.run, self.selected
+        self._why_for = None
+        if run is None:
+            self.shown = []
+            return
+        if ids and run.complete and not self.panel.controller.busy:
+            missing = next((key for key in ids[:MOST] if run.future(key) is None and run.row(key)), None)
+            if missing is not None:
+                self.panel.fetch_volumes(run, missing)
+        self._look = self._wanted_look()
+        self.shown = review.show(run, ids[:MOST], self._look, centre=bool(centre))
+        review.same_window(run, self.shown)
+
+    def select(self, ids: list[str]) -> None:
+        """Select protocols as if the user had."""
+        self._on_selected(ids)
+
+    def forget(self) -> None:
+        """Show afresh at the next refresh: volumes came or went."""
+        self._shown_for = None
+
+    def _wanted_look(self) -> review.Look:
+        parameters = self.parameters
+        outlines = {
+            name
+            for name, on in (
+                (review.VIABLE, parameters.show_viable),
+                (review.NECROSIS, parameters.show_necrosis),
+                (review.OIL, parameters.show_lipiodol),
+            )
+            if on
+        }
+        return review.Look(parameters.fade / 100, parameters.show_difference, frozenset(outlines))
+
+    def _enable(self, run: LiveRun | None) -> None:
+        ui = self.ui
+        ui.reviewCollapsibleButton.enabled = bool(self.shown)
+        ui.removeRunButton.enabled = run is not None and not self.panel.controller.busy
+        ids = self.selected
+        if run is None:
+            words = "No protocols yet. Explore a case, or load a finished run."
+        elif not ids:
+            words = "Select a row to see its future; select up to four to compare them."
+        elif len(ids) > MOST:
+            words = f"{len(ids)} protocols are selected; the first {MOST} are compared."
+        elif len(ids) > 1:
+            words = f"{len(ids)} protocols are compared."
+        else:
+            words = ""
+        ui.selectionLabel.text = words
+        ui.selectionLabel.visible = bool(words)
+        ui.warningsLabel.text = _warnings_html(run)
+        ui.warningsLabel.visible = bool(ui.warningsLabel.text)
+
+    def _explain(self) -> None:
+        run, row = self.run, self.chosen
+        key = (run.identifier, row["protocol_id"]) if run is not None and row is not None else ("", "")
+        if key == self._why_for:
+            return
+        self._why_for = key
+        if run is None or row is None:
+            self.ui.whyBrowser.setHtml("Select a protocol to see how the search came to it.")
+            return
+        if self._search[0] != run.identifier or not self._search[1]:
+            self._search = (run.identifier, run.search())
+        self.ui.whyBrowser.setHtml(why_html(row, self._search[1]))
+
+    def _on_selected(self, ids: list[str]) -> None:
+        if self.parameters is not None:
+            self.parameters.selected = ",".join(ids)
+            self.refresh()
+            self.panel.schedule()
+
+    def _on_remove(self, *_args: Any) -> None:
+        run = self.run
+        if run is None or self.panel.controller.busy:
+            return
+        name = run.identifier
+        run.remove()
+        self.parameters.selected = ""
+        self.parameters.run = ""
+        self.forget()
+        self.panel.tell(f"{name} was removed from the scene; its folder on disk stays.")
+        self.panel.schedule()
+
+    def _on_centre(self, *_args: Any) -> None:
+        self.show_selected(centre=True)
+
+    def _on_whole(self, *_args: Any) -> None:
+        run = self.run
+        if run is not None and self.shown:
+            node = run.add_whole_volume(self.shown[0])
+            self.panel.tell(f"{node.GetName()} is in the scene, in the folder of the run.")
+
+    def _on_window(self, preset: str) -> None:
+        run = self.run
+        if run is not None and run.ct is not None:
+            review.set_window(run, self.shown, *appearance.WINDOWS[preset])
+
+
+def legend_html() -> str:
+    """Return the colours of the difference as a small table that every Qt can draw."""
+    half = appearance.DIFFERENCE_WINDOW / 2
+    steps = [-half, -half / 2, -half / 4, 0.0, half / 4, half / 2, half]
+    cells = []
+    for hu in steps:
+        red, green, blue, opacity = appearance.difference_colour(hu)
+        colour = f"#{round(255 * red):02x}{round(255 * green):02x}{round(255 * blue):02x}" if opacity else "#808080"
+        cells.append(f'<td bgcolor="{colour}" width="34">&nbsp;</td>')
+    words = [f"<td align='center'><small>{hu:+.0f}</small></td>".replace("-", "\u2212") for hu in steps]
+    noise = f"<small>Change in HU; within ±{appearance.DIFFERENCE_NOISE:.0f} HU nothing is coloured.</small>"
+    return f"<table cellspacing='1'><tr>{''.join(cells)}</tr><tr>{''.join(words)}</tr></table>{noise}"
+
+
+def _warnings_html(run: LiveRun | None) -> str:
+    from html import escape
+
+    lines = run.notice().splitlines()[2:] if run is not None else []
+    return "<br>".join(f"\u26a0 {escape(line)}" for line in lines)

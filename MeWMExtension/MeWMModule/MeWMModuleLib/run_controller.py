@@ -1,0 +1,342 @@
+"""One job at a time for the engine, from the scene and back into it; no window, no waiting.
+
+Everything happens in small steps that are called back later (``later``, Qt's single-shot timer in the panel), so the
+window stays alive; whatever ends a job early, the scene is left without half-made nodes and the user is told why.
+"""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from mewm.errors import MewmError
+from MeWMModuleLib.input_files import write_inputs
+from MeWMModuleLib.live_run import LiveRun, start_run
+from MeWMModuleLib.masks import mask_array
+from MeWMModuleLib.request import explore_request, simulate_request
+
+Event = Mapping[str, Any]
+IDLE, PREPARING, RUNNING, CANCELLING = "idle", "preparing", "running", "cancelling"
+
+
+@dataclass
+class Progress:
+    """What a job is doing.
+
+    Attributes:
+        stage: a phrase for the user.
+        fraction: 0 to 1, ``None`` while unknown.
+        left_s: estimate of the seconds left, ``None`` while unknown.
+    """
+
+    stage: str = ""
+    fraction: float | None = None
+    left_s: float | None = None
+
+    def words(self) -> str:
+        """Return stage and time left, e.g. ``"Racing the contenders, about 20 s left"``."""
+        if self.left_s is None:
+            return self.stage
+        seconds = max(self.left_s, 0.0)
+        left = f"{seconds:.0f} s" if seconds < 90 else f"{seconds / 60:.0f} min"
+        return f"{self.stage}, about {left} left"
+
+
+@dataclass
+class Listener:
+    """Who hears of a job; every field may be replaced.
+
+    Attributes:
+        changed: state or progress changed.
+        rows: the ranking of a run changed.
+        future: a protocol of a run can be shown: run and protocol identifier.
+        finished: a job ended well: its kind, the run or ``None``, and the engine's result.
+        failed: a job ended early: a sentence, and whether the user wanted it so.
+    """
+
+    changed: Callable[[], None] = lambda: None
+    rows: Callable[[LiveRun], None] = lambda run: None
+    future: Callable[[LiveRun, str], None] = lambda run, protocol_id: None
+    finished: Callable[[str, LiveRun | None, Event], None] = lambda kind, run, result: None
+    failed: Callable[[str, bool], None] = lambda sentence, wanted: None
+
+
+@dataclass
+class _Job:
+    kind: str
+    nodes: dict[str, Any] = field(default_factory=dict)
+    run: LiveRun | None = None
+    made_run: bool = False
+    had: frozenset[str] = frozenset()
+    rows: dict[str, dict[str, Any]] = field(default_factory=dict)
+    before: list[dict[str, Any]] = field(default_factory=list)
+    request: Any = None
+
+
+class RunController:
+    """Owns the job that runs; the engine and the timer are given, so that tests can stand in for both."""
+
+    def __init__(self, scene: Any, engine: Any, later: Callable[[Callable[[], None]], None]) -> None:
+        """Wire it up.
+
+        Args:
+            scene: the scene to read from and write to.
+            engine: has ``request(method, params, on_event)`` that returns an identifier, and ``cancel(identifier)``.
+            later: calls a function soon, from the event loop.
+        """
+        self.scene = scene
+        self.engine = engine
+        self.listener = Listener()
+        self.state = IDLE
+        self.progress = Progress()
+        self._later = later
+        self._job: _Job | None = None
+        self._inputs: Path | None = None
+
+    @property
+    def busy(self) -> bool:
+        """Whether a job runs."""
+        return self._job is not None
+
+    @property
+    def run(self) -> LiveRun | None:
+        """The run that the job adds to."""
+        return self._job.run if self._job else None
+
+    def explore(self, parameters: Any, folder: Path) -> None:
+        """Search protocols for the chosen case into a new run folder inside ``folder``."""
+        self._with_inputs("explore", parameters, folder, explore_request)
+
+    def simulate(self, parameters: Any, folder: Path, run: LiveRun | None) -> None:
+        """Simulate the user's own protocol and rank it in ``run``, or in a run of its own where there is none."""
+        if run is None:
+            self._with_inputs("simulate", parameters, folder, simulate_request)
+            return
+        job = self._start("simulate", run=run)
+        job.nodes = {"CT": run.ct}
+        request = {
+            "add_to": run.path,
+            "protocol": parameters.own_protocol,
+            "override_rules": parameters.override_rules,
+        }
+        self._send(job, "simulate", request)
+
+    def fetch_volumes(self, run: LiveRun, protocol_id: str) -> None:
+        """Simulate a ranked protocol whose volumes were not kept, to show it."""
+        job = self._start("volumes", run=run)
+        job.nodes = {"CT": run.ct}
+        self._send(job, "volumes", {"run": run.path, "protocol_id": protocol_id})
+
+    def ask(self, kind: str, params: Mapping[str, Any]) -> None:
+        """Ask the engine for something that does not touch the scene, such as ``export`` or ``sample``."""
+        self._send(self._start(kind), kind, params)
+
+    def cancel(self) -> None:
+        """Stop the job at once; what it made in the scene goes."""
+        job = self._job
+        if job is None or self.state == CANCELLING:
+            return
+        if job.request is None:
+            self._end_early("Cancelled; nothing was kept.", wanted=True)
+            return
+        self.state = CANCELLING
+        self.progress = Progress("Cancelling")
+        self.engine.cancel(job.request)
+        self.listener.changed()
+
+    def check_nodes(self) -> None:
+        """Stop the job if the user deleted something it needs."""
+        job = self._job
+        if job is None:
+            return
+        for what, node in job.nodes.items():
+            if node is not None and not self.scene.IsNodePresent(node):
+                self._drop(f"The {what} was deleted, so the run was stopped; nothing was kept.")
+                return
+        if job.run is not None and job.run.table is None:
+            self._drop("The results of the run were deleted, so it was stopped.")
+
+    def scene_closing(self) -> None:
+        """Stop the job because its scene goes; the scene is not touched."""
+        if self._job is not None:
+            self._job.run = None
+            self._drop("The scene was closed, so the run was stopped; nothing was kept.")
+
+    def close(self) -> None:
+        """Stop everything without a word: the module is reloaded or the application quits."""
+        self.listener = Listener()
+        if self._job is not None:
+            self._drop("")
+        self._clear_inputs()
+
+    def _start(self, kind: str, run: LiveRun | None = None) -> _Job:
+        if self._job is not None:
+            raise MewmError("Another job is running; wait for it or cancel it.")
+        job = self._job = _Job(kind, run=run)
+        if run is not None:
+            job.before = run.rows()
+            job.had = frozenset(future.protocol_id for future in run.futures())
+        self.state, self.progress = PREPARING, Progress("Preparing")
+        self.listener.changed()
+        return job
+
+    def _with_inputs(self, kind: str, parameters: Any, folder: Path, make_request: Callable[..., dict]) -> None:
+        job = self._start(kind)
+        job.nodes = {"CT": parameters.ct, "tumour segmentation": parameters.tumour}
+        tumour = (parameters.tumour, parameters.tumour_segment)
+        liver = (parameters.liver, parameters.liver_segment) if parameters.liver is not None else None
+        name = parameters.case_name
+        try:
+            self._clear_inputs()
+            self._inputs = Path(tempfile.mkdtemp(prefix="mewm-input-"))
+            steps = write_inputs(self._inputs, parameters.ct, tumour, liver)
+        except OSError as error:
+            self._end_early(_disk(error))
+            return
+        self.progress = Progress("Handing the case to the engine")
+
+        def step() -> None:
+            if self._job is not job:
+                return
+            try:
+                nonlocal files
+                files = next(steps)
+            except StopIteration:
+                self._guarded(launch)
+            except (MewmError, OSError) as error:
+                self._end_early(_disk(error) if isinstance(error, OSError) else str(error))
+            else:
+                self._later(step)
+
+        def launch() -> None:
+            now = datetime.now()
+            path = folder / f"{name}-{now:%Y%m%d-%H%M%S-%f}"
+            job.run = start_run(
+                self.scene, f"{name} {now:%Y-%m-%d %H:%M:%S}", name, parameters.ct, mask_array(*tumour), str(path)
+            )
+            job.made_run = True
+            self._send(job, kind, make_request(parameters, files, str(path)))
+
+        files: dict[str, str] = {}
+        self._later(step)
+
+    def _send(self, job: _Job, method: str, params: Mapping[str, Any]) -> None:
+        self.state = RUNNING
+        self.progress = Progress("Starting the engine")
+        self.listener.changed()
+        job.request = self.engine.request(method, params, lambda event: self._on_event(job, event))
+
+    def _on_event(self, job: _Job, event: Event) -> None:
+        if job is not self._job:
+            return
+        handle = {
+            "progress": self._on_progress,
+            "scored": self._on_scored,
+            "simulated": self._on_simulated,
+            "done": self._on_done,
+            "error": self._on_error,
+        }.get(event["event"])
+        if handle is not None:
+            self._guarded(lambda: handle(job, event))
+
+    def _guarded(self, action: Callable[[], None]) -> None:
+        """Do something that a full disk, a changed file or the user's deleting nodes may spoil."""
+        try:
+            action()
+        except MewmError as error:
+            self._drop(str(error))
+        except OSError as error:
+            self._drop(_disk(error))
+
+    def _on_progress(self, job: _Job, event: Event) -> None:
+        if self.state != CANCELLING:
+            self.progress = Progress(event["stage"], event.get("fraction"), event.get("left_s"))
+            self.listener.changed()
+
+    def _on_scored(self, job: _Job, event: Event) -> None:
+        if job.run is None or self.state == CANCELLING:
+            return
+        row = dict(event["row"])
+        job.rows[row["protocol_id"]] = row
+        others = [known for known in job.before if known["protocol_id"] not in job.rows]
+        job.run.put_rows(provisional([*others, *job.rows.values()]))
+        self.listener.rows(job.run)
+
+    def _on_simulated(self, job: _Job, event: Event) -> None:
+        if job.run is None or self.state == CANCELLING:
+            return
+        files = event["files"]
+        job.run.put_future(event["protocol_id"], event["protocol"], files["ct"], files["tissue"])
+        self.listener.future(job.run, event["protocol_id"])
+
+    def _on_done(self, job: _Job, event: Event) -> None:
+        result = event["result"]
+        if job.run is not None:
+            tree = Path(result["run"]) / "search.json"
+            job.run.finish(result, tree.read_text(encoding="utf-8") if tree.is_file() else "")
+        self._end()
+        if job.run is not None:
+            self.listener.rows(job.run)
+        self.listener.finished(job.kind, job.run, result)
+
+    def _on_error(self, job: _Job, event: Event) -> None:
+        wanted = event.get("kind") == "cancelled"
+        self._end_early("Cancelled; nothing was kept." if wanted else event["message"], wanted)
+
+    def _drop(self, sentence: str) -> None:
+        """End a job whose answer no longer matters."""
+        job = self._job
+        if job is not None and job.request is not None:
+            self.engine.cancel(job.request)
+        self._end_early(sentence)
+
+    def _end_early(self, sentence: str, wanted: bool = False) -> None:
+        job = self._job
+        self._end()
+        if job is not None and job.run is not None:
+            self._take_back(job)
+        self.listener.failed(sentence, wanted)
+
+    def _take_back(self, job: _Job) -> None:
+        """Leave the run as it was before the job, or remove it if the job made it."""
+        run = job.run
+        if run is None or run.table is None:
+            return
+        if job.made_run:
+            run.remove()
+            return
+        for future in run.futures():
+            if future.protocol_id not in job.had:
+                run.drop_future(future.protocol_id)
+        if job.rows:
+            run.put_rows(job.before)
+        self.listener.rows(run)
+
+    def _end(self) -> None:
+        self._job = None
+        self.state, self.progress = IDLE, Progress()
+        self._clear_inputs()
+        self.listener.changed()
+
+    def _clear_inputs(self) -> None:
+        if self._inputs is not None:
+            shutil.rmtree(self._inputs, ignore_errors=True)
+            self._inputs = None
+
+
+def provisional(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Order rows by risk, complete protocols first, and rank those; a step on the way has no rank."""
+    ordered = sorted(rows, key=lambda row: (not row.get("complete", True), row["risk"]))
+    return [
+        {**row, "folder": row.get("folder", ""), "rank": place if row.get("complete", True) else 0}
+        for place, row in enumerate(ordered, start=1)
+    ]
+
+
+def _disk(error: OSError) -> str:
+    return f"The files of the run could not be written or read ({error.strerror or error}); check the free space."

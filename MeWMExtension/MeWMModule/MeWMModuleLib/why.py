@@ -1,0 +1,181 @@
+"""Why a protocol stands where it does: its path through the search, what the rules cut, why it was proposed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from html import escape
+from typing import Any
+
+from mewm.actions.base import load_action_base
+from mewm.actions.protocol import Action, Protocol
+from mewm.actions.text import parse_protocol, render_action, render_protocol
+from mewm.errors import InputError
+
+
+@dataclass(frozen=True)
+class Move:
+    """One step of the search on the way to a protocol.
+
+    Attributes:
+        number: of the step, from 1.
+        added: the agent in words, or ``"no further agent"``.
+        risk: of the protocol after the move.
+        place: place among the candidates of this step by risk, from 1.
+        candidates: how many there were.
+        best: text and risk of the best candidate.
+        taken: whether a beam went on from here.
+        cut: findings of the rules that removed candidates at this step.
+    """
+
+    number: int
+    added: str
+    risk: float
+    place: int
+    candidates: int
+    best: tuple[str, float]
+    taken: bool
+    cut: tuple[Mapping[str, Any], ...]
+
+
+def path_of(protocol: str, search: Mapping[str, Any]) -> tuple[list[Move], bool]:
+    """Return the moves of the search towards a protocol, first step first, and whether they lead all the way.
+
+    Beams can leave a protocol behind half-way; the moves then end where they did.
+
+    Args:
+        protocol: in words, as in the ranking.
+        search: content of ``search.json``.
+    """
+    try:
+        whole = parse_protocol(protocol).protocol.key
+    except InputError:
+        return [], False
+    wanted: tuple | None = None
+    first: tuple = ()
+    moves: list[Move] = []
+    for number, step in reversed(list(enumerate(search.get("steps", []), start=1))):
+        found = _move(number, step, whole, wanted)
+        if found is not None:
+            move, reached, wanted = found
+            first = first or reached
+            moves.insert(0, move)
+    return moves, first == whole
+
+
+def why_html(row: Mapping[str, Any], search: Mapping[str, Any]) -> str:
+    """Return the explanation of a row of the ranking as simple HTML.
+
+    Args:
+        row: of the ranking.
+        search: content of ``search.json``, empty for a run without a search.
+    """
+    parts = [f"<b>{escape(_title(row))}</b>"]
+    if row.get("violations"):
+        parts.append(f"<p><b>Rules it breaks:</b> {escape(row['violations'])}</p>")
+    moves, complete = path_of(row["protocol"], search)
+    telling = [move for move in moves if move.candidates > 1]
+    if row.get("origin") == "yours":
+        parts.append("<p>You entered this protocol.</p>")
+    if telling:
+        parts += ["<p><b>Path of the search</b></p><ul>", *(_move_html(move) for move in telling), "</ul>"]
+        if not complete:
+            parts.append("<p>The beams went other ways from here; the whole protocol was scored beside them.</p>")
+    elif not search.get("steps"):
+        parts.append("<p>This run has no search tree.</p>")
+    elif row.get("origin") != "yours":
+        parts.append("<p>It was scored beside the path of the search.</p>")
+    cut = [finding for move in moves for finding in move.cut] if moves else _all_cuts(search)
+    if cut:
+        parts += ["<p><b>What the rules cut on the way</b></p><ul>", *_cuts_html(cut), "</ul>"]
+    reasons = _reasons(row["protocol"], search)
+    if reasons:
+        parts.append("<p><b>Why these agents were proposed</b></p><ul>")
+        parts += [f"<li>{escape(reason)}</li>" for reason in reasons]
+        parts.append("</ul>")
+    return "".join(parts)
+
+
+def _move(number: int, step: Mapping[str, Any], whole: tuple, wanted: tuple | None) -> tuple[Move, tuple, tuple] | None:
+    """Return the move of a step onto the protocol wanted, or onto any part of the whole one while none is."""
+    for branch in step["branches"]:
+        # Candidates whose risk is not known (null) come last.
+        candidates = sorted(branch["candidates"], key=lambda c: (c["risk"] is None, c["risk"] or 0.0))
+        for place, candidate in enumerate(candidates, start=1):
+            protocol = _protocol(candidate["protocol"])
+            part = bool(protocol.actions) and set(protocol.actions) <= set(whole)
+            if candidate["risk"] is None or (protocol.key != wanted if wanted is not None else not part):
+                continue
+            parent = _protocol(branch["protocol"])
+            added = [action for action in protocol.actions if action not in parent.actions]
+            best = candidates[0]
+            move = Move(
+                number,
+                "; ".join(map(render_action, added)) or "no further agent",
+                candidate["risk"],
+                place,
+                len(candidates),
+                (render_protocol(_protocol(best["protocol"])), best["risk"]),
+                bool(candidate["taken"]),
+                tuple(branch["cut"]),
+            )
+            return move, protocol.key, parent.key
+    return None
+
+
+def _move_html(move: Move) -> str:
+    words = f"Step {move.number}, {escape(move.added)}: risk {_signed(move.risk)}, "
+    words += f"{_ordinal(move.place)} of {move.candidates} candidates"
+    if move.place > 1:
+        words += f" (best: {escape(move.best[0])}, {_signed(move.best[1])})"
+    return f"<li>{words}{'' if move.taken else '; no beam took it'}</li>"
+
+
+def _cuts_html(cut: list[Mapping[str, Any]]) -> list[str]:
+    """One line a rule: its first sentence in full, then the other agents it cut."""
+    by_rule: dict[str, list[Mapping[str, Any]]] = {}
+    for finding in cut:
+        by_rule.setdefault(finding["rule"], []).append(finding)
+    name = load_action_base().display_name
+    lines = []
+    for findings in by_rule.values():
+        first = findings[0]
+        others = dict.fromkeys(
+            " with ".join(map(name, f["agents"])) for f in findings if f["agents"] != first["agents"]
+        )
+        more = f" Likewise: {escape(', '.join(others))}." if others else ""
+        lines.append(f"<li>{escape(first['message'])}{more} <i>{escape(first['source'])}</i></li>")
+    return lines
+
+
+def _title(row: Mapping[str, Any]) -> str:
+    rank = f"{row['rank']}. " if row.get("rank") else ""
+    spread = f" ± {row['risk_sd']:.2f}" if row.get("risk_sd") is not None else ""
+    return f"{rank}{row['protocol']}: risk {_signed(row['risk'])}{spread} over {row['replicas']} simulated futures"
+
+
+def _all_cuts(search: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    return [finding for step in search.get("steps", []) for branch in step["branches"] for finding in branch["cut"]]
+
+
+def _reasons(protocol: str, search: Mapping[str, Any]) -> list[str]:
+    reasons = search.get("proposal", {}).get("reasons", {})
+    names = load_action_base()
+    return [text for agent, text in reasons.items() if names.display_name(agent).lower() in protocol.lower()]
+
+
+def _protocol(data: Mapping[str, Any]) -> Protocol:
+    return Protocol(
+        tuple(
+            Action(a["agent"], a["kind"], a["dose"], a["unit"], tuple(a["size_um"]) if a["size_um"] else None)
+            for a in data["actions"]
+        )
+    )
+
+
+def _ordinal(place: int) -> str:
+    return {1: "best", 2: "2nd", 3: "3rd"}.get(place, f"{place}th")
+
+
+def _signed(value: float) -> str:
+    return f"{value:+.2f}".replace("-", "\u2212")

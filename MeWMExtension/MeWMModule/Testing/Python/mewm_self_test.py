@@ -1,0 +1,124 @@
+"""Self-tests inside Slicer: load the sample, explore, select, own protocol, export, save and reload the scene.
+
+Each test takes the ``unittest`` test case of the module and starts from an empty scene. Run them with
+``Slicer --testing --no-splash --additional-module-paths MeWMExtension/MeWMModule --python-script run_self_test.py``.
+"""
+
+import tempfile
+import time
+import zipfile
+from pathlib import Path
+
+import slicer
+
+QUICK = {"beams": 1, "drugs": 2, "embolics": 2, "replicas": 1, "seed": 3}
+OWN = "Epirubicin 50 mg; Lipiodol 10 ml"
+FORBIDDEN = "Lobaplatin 30 mg; Cisplatin 50 mg; Lipiodol 10 ml"
+
+
+def _open_panel():
+    slicer.util.selectModule("MeWMModule")
+    return slicer.modules.MeWMModuleWidget.panel
+
+
+def _wait(test, condition, what, seconds=300):
+    end = time.monotonic() + seconds
+    while not condition():
+        test.assertLess(time.monotonic(), end, f"waited {seconds} s for {what}")
+        slicer.app.processEvents()
+        time.sleep(0.005)
+
+
+def _load_sample(test, panel):
+    panel.ui.sampleButton.click()
+    _wait(test, lambda: not panel.controller.busy, "the sample")
+    test.assertIsNotNone(panel.parameters.ct, panel.ui.statusLabel.text)
+    _wait(test, lambda: panel.ui.exploreButton.enabled, "the Explore button")
+
+
+def _explore(test, panel):
+    for name, value in QUICK.items():
+        setattr(panel.parameters, name, value)
+    _wait(test, lambda: panel.ui.exploreButton.enabled, "the Explore button")
+    panel.ui.exploreButton.click()
+    _wait(test, lambda: not panel.controller.busy, "the search")
+    test.assertIsNotNone(panel.review.run, panel.ui.statusLabel.text)
+    _wait(test, lambda: panel.review.shown, "the views")
+
+
+def a_run_from_disk(test):
+    """A small run is loaded, shown and removed."""
+    import phantom_run
+
+    panel = _open_panel()
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = Path(temporary) / "run"
+        phantom_run.write_run(folder)
+        panel.load_run(str(folder))
+    test.assertEqual(len(panel.review.shown), 1)
+    test.assertEqual(len(panel.review.run.futures()), len(phantom_run.PROTOCOLS))
+    red = slicer.mrmlScene.GetSingletonNode("Red", "vtkMRMLSliceCompositeNode")
+    test.assertEqual(red.GetBackgroundVolumeID(), panel.review.run.ct.GetID())
+    panel.ui.removeRunButton.click()
+    _wait(test, lambda: panel.review.run is None, "the removal")
+    test.assertEqual(slicer.mrmlScene.GetNumberOfNodesByClass("vtkMRMLScalarVolumeNode"), 0)
+
+
+def the_whole_way(test):
+    """Sample, explore, select, own protocol, export, save and reload the scene."""
+    panel = _open_panel()
+    with tempfile.TemporaryDirectory() as temporary:
+        panel.parameters.runs_folder = temporary
+        _load_sample(test, panel)
+        before = slicer.util.arrayFromVolume(panel.parameters.ct).copy()
+        _explore(test, panel)
+        test.assertTrue((slicer.util.arrayFromVolume(panel.parameters.ct) == before).all())
+
+        rows = panel.review.run.rows()
+        panel.review.select([row["protocol_id"] for row in rows[:2]])
+        _wait(test, lambda: not panel.controller.busy and len(panel.review.shown) == 2, "two futures side by side")
+
+        panel.parameters.own_protocol = FORBIDDEN
+        _wait(test, lambda: panel.own.verdict.excluded, "the verdict")
+        test.assertFalse(panel.ui.simulateButton.enabled)
+        panel.parameters.own_protocol = OWN
+        _wait(test, lambda: panel.ui.simulateButton.enabled, "the verdict")
+        panel.ui.simulateButton.click()
+        _wait(test, lambda: not panel.controller.busy, "the own protocol")
+        test.assertEqual(panel.review.chosen["origin"], "yours", panel.ui.statusLabel.text)
+
+        out = Path(temporary) / "export.zip"
+        panel.export.export(out)
+        _wait(test, lambda: not panel.controller.busy, "the export")
+        test.assertTrue(out.is_file(), panel.ui.statusLabel.text)
+        names = zipfile.ZipFile(out).namelist()
+        test.assertTrue(any(name.endswith("protocol.json") for name in names), names)
+
+        selected, run, scene = panel.parameters.selected, panel.parameters.run, Path(temporary) / "scene.mrb"
+        test.assertTrue(slicer.util.saveScene(str(scene)))
+        slicer.mrmlScene.Clear()
+        _wait(test, lambda: panel.review.run is None, "the empty scene")
+        slicer.util.loadScene(str(scene))
+        _wait(test, lambda: panel.review.run is not None, "the run in the loaded scene")
+        test.assertEqual((panel.parameters.selected, panel.parameters.run), (selected, run))
+        test.assertEqual(panel.parameters.seed, QUICK["seed"])
+        test.assertEqual(len(panel.review.shown), 1)
+        slicer.mrmlScene.Clear()
+
+
+def cancel_leaves_nothing(test):
+    """A cancelled search leaves no node and no folder."""
+    panel = _open_panel()
+    with tempfile.TemporaryDirectory() as temporary:
+        panel.parameters.runs_folder = temporary
+        _load_sample(test, panel)
+        nodes = slicer.mrmlScene.GetNumberOfNodes()
+        panel.ui.exploreButton.click()
+        _wait(test, lambda: panel.review.run is not None, "the run to begin")
+        panel.ui.exploreButton.click()
+        _wait(test, lambda: not panel.controller.busy, "the cancellation", 5)
+        test.assertEqual(slicer.mrmlScene.GetNumberOfNodes(), nodes)
+        test.assertEqual(list(Path(temporary).iterdir()), [])
+
+
+TESTS = (a_run_from_disk, the_whole_way, cancel_leaves_nothing)
