@@ -202,10 +202,15 @@ def choose_place(scans: tuple[Scan, ...], depth_mm: float, rng: np.random.Genera
     Raises:
         InputError: a scan cannot be used.
     """
-    order = [load_background(scans[i]) for i in rng.permutation(len(scans))]
-    chosen = next((b for b in order if b.clearance.max() >= depth_mm), None)
+    chosen: Background | None = None
+    for number in rng.permutation(len(scans)):
+        found = load_background(scans[number])
+        if chosen is None or found.clearance.max() > chosen.clearance.max():
+            chosen = found
+        if chosen.clearance.max() >= depth_mm:
+            break
     if chosen is None:
-        chosen = max(order, key=lambda b: float(b.clearance.max()))
+        raise InputError("There is no background to choose from; give a folder of real CTs with liver masks.")
     enough = np.flatnonzero(chosen.clearance >= min(depth_mm, float(chosen.clearance.max()) - MAP_MM))
     jitter = rng.uniform(-0.5, 0.5, 3) * MAP_MM
     return chosen, chosen.places[int(rng.choice(enough))] + jitter

@@ -20,6 +20,8 @@ from mewm.actions.protocol import Protocol
 from mewm.actions.text import render_protocol
 from mewm.clinical import ClinicalFacts
 from mewm.cohort.anatomy import Abdomen
+from mewm.cohort.background import Scan, find_scans, fingerprints
+from mewm.cohort.background_paint import paint_on_background
 from mewm.cohort.dataset import COLUMNS, FACTS, SCHEMA, read_info, write_image, write_table
 from mewm.cohort.fields import scanner_blur, scanner_noise
 from mewm.cohort.hazards import admissible, best_of, expected_log_hazards, write_hazards
@@ -38,6 +40,10 @@ from mewm.measure import measure
 from mewm.roi import COARSEST_MM, FINEST_MM, GRID, MARGIN_MM, Roi, feather
 
 NOTICE = "Simulated patients: every image, fact and outcome is generated. Not for clinical use."
+NOTICE_ON_SCANS = (
+    "Simulated patients on real CTs: lesion, treatment, facts and outcome are generated. Not for clinical use. The "
+    "licence of the CTs holds for these images too."
+)
 _STREAMS = ("anatomy", "lesion", "patient", "treatment", "truth", "outcome", "split", "progression")
 Progress = Callable[[int, int], None]
 
@@ -65,24 +71,41 @@ class Patient:
     luck: int
 
 
-def simulate_patient(seed: int, index: int, parameters: CohortParameters | None = None) -> Patient:
-    """Simulate the patient of one case; depends on nothing but its arguments."""
+def simulate_patient(
+    seed: int, index: int, parameters: CohortParameters | None = None, scans: tuple[Scan, ...] = ()
+) -> Patient:
+    """Simulate the patient of one case; depends on nothing but its arguments.
+
+    Args:
+        seed: seed of the cohort.
+        index: number of the case.
+        parameters: constants of the world.
+        scans: real CTs to paint the lesion into; drawn anatomy without any.
+
+    Raises:
+        InputError: a scan cannot be used.
+    """
     p = parameters or CohortParameters()
     rng = _generators(seed, index)
-    phase = "portal" if rng["anatomy"].random() < p.anatomy.portal_share else "arterial"
-    abdomen = Abdomen(rng["anatomy"], p.anatomy, phase, rng["anatomy"].random() < p.patient.cirrhosis)
-    phenotype = draw_phenotype(rng["lesion"], p.lesion)
-    centre = place_lesion(rng["lesion"], abdomen, phenotype)
-    extent = 2.2 * max(phenotype.semi_mm)
-    spacing = round(float(np.clip((extent + 2 * MARGIN_MM) / GRID, FINEST_MM, COARSEST_MM)), 3)
-    corner = [round(float(c - spacing * (GRID - 1) / 2), 3) for c in centre]
-    grid = Grid((corner[0], corner[1], corner[2]), spacing, GRID)
-    ct, liver_distance = paint_abdomen(abdomen, grid, rng["anatomy"])
-    lesion, liver = paint_lesion(ct, liver_distance, abdomen, phenotype, centre, grid, p.lesion, rng["lesion"])
-    slice_mm = float(rng["anatomy"].choice(p.anatomy.slice_mm))
-    noise_sd = float(rng["anatomy"].uniform(*p.anatomy.noise_sd_hu))
-    ct = scanner_blur(ct, spacing, slice_mm)
-    ct += scanner_noise(rng["anatomy"], grid.shape, spacing, noise_sd, slice_mm)
+    if scans:
+        phenotype = draw_phenotype(rng["lesion"], p.lesion)
+        spacing = _grid_spacing(phenotype)
+        scene = paint_on_background(scans, phenotype, spacing, GRID, rng["anatomy"], rng["lesion"], p)
+        phase, grid, ct, lesion, liver = scene.phase, scene.grid, scene.ct, scene.lesion, scene.liver
+    else:
+        phase = "portal" if rng["anatomy"].random() < p.anatomy.portal_share else "arterial"
+        abdomen = Abdomen(rng["anatomy"], p.anatomy, phase, rng["anatomy"].random() < p.patient.cirrhosis)
+        phenotype = draw_phenotype(rng["lesion"], p.lesion)
+        centre = place_lesion(rng["lesion"], abdomen, phenotype)
+        spacing = _grid_spacing(phenotype)
+        corner = [round(float(c - spacing * (GRID - 1) / 2), 3) for c in centre]
+        grid = Grid((corner[0], corner[1], corner[2]), spacing, GRID)
+        ct, liver_distance = paint_abdomen(abdomen, grid, rng["anatomy"])
+        lesion, liver = paint_lesion(ct, liver_distance, abdomen, phenotype, centre, grid, p.lesion, rng["lesion"])
+        slice_mm = float(rng["anatomy"].choice(p.anatomy.slice_mm))
+        noise_sd = float(rng["anatomy"].uniform(*p.anatomy.noise_sd_hu))
+        ct = scanner_blur(ct, spacing, slice_mm)
+        ct += scanner_noise(rng["anatomy"], grid.shape, spacing, noise_sd, slice_mm)
     lesion_ml = float(lesion.sum()) * spacing**3 / 1000
     facts = draw_patient(rng["patient"], phenotype, lesion_ml, p.patient)
     roi = Roi(
@@ -97,6 +120,11 @@ def simulate_patient(seed: int, index: int, parameters: CohortParameters | None 
     )
     sensitivities = draw_sensitivities(rng["truth"], phenotype, p.truth)
     return Patient(index, phase, phenotype, roi, facts, sensitivities, int(rng["truth"].integers(2**31)))
+
+
+def _grid_spacing(phenotype: LesionPhenotype) -> float:
+    extent = 2.2 * max(phenotype.semi_mm)
+    return round(float(np.clip((extent + 2 * MARGIN_MM) / GRID, FINEST_MM, COARSEST_MM)), 3)
 
 
 def treat(patient: Patient, protocol: Protocol, parameters: CohortParameters) -> tuple[TrueFuture, float]:
@@ -114,6 +142,7 @@ def simulate_cohort(
     workers: int | None = None,
     progress: Progress | None = None,
     parameters: CohortParameters | None = None,
+    backgrounds: Path | None = None,
 ) -> Path:
     """Write a simulated cohort, or finish or extend one of the same seed.
 
@@ -124,6 +153,7 @@ def simulate_cohort(
         workers: processes; ``None`` for one a core, 1 for none beside this one.
         progress: called with cases done and cases in all.
         parameters: constants of the world.
+        backgrounds: folder of real CTs with liver masks (:mod:`mewm.cohort.background`); drawn anatomy without it.
 
     Returns:
         ``out``.
@@ -139,11 +169,12 @@ def simulate_cohort(
     if workers is not None and workers < 1:
         raise InputError(f"{workers} processes cannot simulate anything; ask for at least 1.")
     out = Path(out)
+    scans = () if backgrounds is None else find_scans(backgrounds)
     try:
-        _prepare(out, cases, seed, p)
-        _write_missing(out, cases, seed, workers or os.cpu_count() or 1, progress, p)
+        _prepare(out, cases, seed, p, scans)
+        _write_missing(out, cases, seed, workers or os.cpu_count() or 1, progress, p, scans)
         _collect(out, cases)
-        _write_info(out, cases, seed, p, "complete")
+        _write_info(out, cases, seed, p, scans, "complete")
     except OSError as error:
         raise InputError(
             f"The cohort cannot be written to {out} ({error.strerror or error}); free space or choose another folder."
@@ -151,9 +182,9 @@ def simulate_cohort(
     return out
 
 
-def write_case(out: Path, seed: int, index: int, parameters: CohortParameters) -> None:
+def write_case(out: Path, seed: int, index: int, parameters: CohortParameters, scans: tuple[Scan, ...] = ()) -> None:
     """Simulate one case and write its folder at once."""
-    patient = simulate_patient(seed, index, parameters)
+    patient = simulate_patient(seed, index, parameters, scans)
     rng = _generators(seed, index)
     roi, phenotype = patient.roi, patient.phenotype
     protocol = draw_treatment(rng["treatment"], roi.facts, phenotype.diameter_mm, parameters.treatment)
@@ -233,13 +264,13 @@ def _name(index: int) -> str:
     return f"case_{index:05d}"
 
 
-def _prepare(out: Path, cases: int, seed: int, parameters: CohortParameters) -> None:
+def _prepare(out: Path, cases: int, seed: int, parameters: CohortParameters, scans: tuple[Scan, ...]) -> None:
     """Make the folder, or check that what it holds is the beginning of this cohort."""
     if (out / "cohort.json").exists():
         info = read_info(out)
-        wanted = _info(cases, seed, parameters, "incomplete")
-        for key in ("kind", "seed", "parameters", "mewm"):
-            if info.get(key) != wanted[key]:
+        wanted = _info(cases, seed, parameters, scans, "incomplete")
+        for key in ("kind", "seed", "parameters", "mewm", "backgrounds"):
+            if info.get(key) != wanted.get(key):
                 raise InputError(
                     f"{out} holds a cohort with another {'MeWM version' if key == 'mewm' else key}; "
                     "choose an empty folder."
@@ -248,7 +279,7 @@ def _prepare(out: Path, cases: int, seed: int, parameters: CohortParameters) -> 
     elif out.exists() and any(out.iterdir()):
         raise InputError(f"The folder {out} is not empty and holds no cohort; choose an empty folder.")
     (out / "cases").mkdir(parents=True, exist_ok=True)
-    _write_info(out, cases, seed, parameters, "incomplete")
+    _write_info(out, cases, seed, parameters, scans, "incomplete")
 
 
 def _write_missing(
@@ -258,6 +289,7 @@ def _write_missing(
     workers: int,
     progress: Progress | None,
     parameters: CohortParameters,
+    scans: tuple[Scan, ...],
 ) -> None:
     missing = [i for i in range(cases) if not (out / "cases" / _name(i)).is_dir()]
     done = cases - len(missing)
@@ -265,11 +297,11 @@ def _write_missing(
     report(done, cases)
     if min(workers, len(missing)) <= 1:
         for index in missing:
-            write_case(out, seed, index, parameters)
+            write_case(out, seed, index, parameters, scans)
             report(done := done + 1, cases)
         return
     pool = ProcessPoolExecutor(min(workers, len(missing)), initializer=_single_thread)
-    futures = [pool.submit(write_case, out, seed, index, parameters) for index in missing]
+    futures = [pool.submit(write_case, out, seed, index, parameters, scans) for index in missing]
     try:
         for future in as_completed(futures):
             future.result()
@@ -297,7 +329,7 @@ def _collect(out: Path, cases: int) -> None:
     write_table(out / "truth.csv", columns, truths)
 
 
-def _info(cases: int, seed: int, parameters: CohortParameters, status: str) -> dict[str, Any]:
+def _info(cases: int, seed: int, parameters: CohortParameters, scans: tuple[Scan, ...], status: str) -> dict[str, Any]:
     # A round trip through JSON, so that what was read compares equal with what is written.
     return json.loads(
         json.dumps(
@@ -305,7 +337,7 @@ def _info(cases: int, seed: int, parameters: CohortParameters, status: str) -> d
                 "schema": SCHEMA,
                 "status": status,
                 "kind": "simulated",
-                "notice": NOTICE,
+                "notice": NOTICE_ON_SCANS if scans else NOTICE,
                 "seed": seed,
                 "cases": cases,
                 "mewm": mewm.__version__,
@@ -315,13 +347,16 @@ def _info(cases: int, seed: int, parameters: CohortParameters, status: str) -> d
                     "simpleitk": sitk.Version.VersionString(),
                 },
                 "parameters": asdict(parameters),
+                **({"backgrounds": fingerprints(scans)} if scans else {}),
             }
         )
     )
 
 
-def _write_info(out: Path, cases: int, seed: int, parameters: CohortParameters, status: str) -> None:
+def _write_info(
+    out: Path, cases: int, seed: int, parameters: CohortParameters, scans: tuple[Scan, ...], status: str
+) -> None:
     partial = out / "cohort.partial"
-    content = json.dumps(_info(cases, seed, parameters, status), indent=1)
+    content = json.dumps(_info(cases, seed, parameters, scans, status), indent=1)
     partial.write_text(content + "\n", encoding="utf-8")
     partial.replace(out / "cohort.json")

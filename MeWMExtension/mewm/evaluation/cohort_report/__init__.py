@@ -1,0 +1,1 @@
+"""How close a cohort comes to reality: tables, figures and one document."""

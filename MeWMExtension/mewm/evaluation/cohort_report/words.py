@@ -1,0 +1,68 @@
+"""How the document names each figure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+NAMES: Mapping[str, str] = {
+    "median_os_weeks": "Median overall survival, as the table states it, weeks",
+    "km_median_weeks": "Median overall survival, Kaplan–Meier, weeks",
+    "event_percent": "Died, %",
+    "volume_os_spearman": "Lesion volume against survival, Spearman",
+    "alive_1y_percent": "Alive at 1 year, %",
+    "alive_2y_percent": "Alive at 2 years, %",
+    "alive_3y_percent": "Alive at 3 years, %",
+    "alive_5y_percent": "Alive at 5 years, %",
+    "median_os_cr_weeks": "Median survival after CR, weeks",
+    "median_os_pr_weeks": "Median survival after PR, weeks",
+    "median_os_sd_weeks": "Median survival after SD, weeks",
+    "median_os_pd_weeks": "Median survival after PD, weeks",
+    "cr_percent": "CR, %",
+    "pr_percent": "PR, %",
+    "sd_percent": "SD, %",
+    "pd_percent": "PD, %",
+    "objective_response_percent": "Objective response, %",
+    "single_nodule_cr_percent": "CR of single nodules, %",
+    "single_nodule_pr_percent": "PR of single nodules, %",
+    "age_mean_years": "Age, mean, years",
+    "male_percent": "Male, %",
+    "child_pugh_a_percent": "Child-Pugh A, %",
+    "child_pugh_b_percent": "Child-Pugh B, %",
+    "ecog_0_percent": "ECOG 0, %",
+    "afp_400_percent": "AFP ≥ 400 ng/ml, %",
+    "multinodular_percent": "More than one lesion, %",
+    "portal_vein_thrombosis_percent": "Portal-vein thrombosis, %",
+    "extrahepatic_percent": "Extrahepatic spread, %",
+    "bclc_a_percent": "BCLC A, %",
+    "bclc_b_percent": "BCLC B, %",
+    "bclc_c_percent": "BCLC C, %",
+    "burden_over_half_percent": "Tumour over half of the liver, %",
+    "diameter_median_cm": "Lesion diameter, median, cm",
+    "liver_portal_hu": "Liver, portal venous, HU",
+    "liver_arterial_hu": "Liver, late arterial, HU",
+    "liver_noise_hu": "Noise in the liver with its vessels, SD in HU",
+    "viable_portal_hu": "Viable tumour after TACE, portal venous, HU",
+    "viable_arterial_hu": "Viable tumour after TACE, late arterial, HU",
+    "washout_percent": "Lesion > 5 HU darker than liver, portal venous, %",
+    "hypervascular_percent": "Lesion > 5 HU brighter than liver, late arterial, %",
+    "necrosis_hu": "Necrosis after TACE, HU",
+    "oil_hu": "Lipiodol, HU",
+    "lesion_to_liver_after_hu": "Mean of the lesion over liver after oily TACE, HU",
+    "oil_necrosis_volume_r2": "Oil volume against necrotic volume, R²",
+    "oil_necrosis_percent_r2": "Oil share against necrotic share, R²",
+    "coverage_response_spearman": "Coverage against mRECIST response, Spearman",
+    "perfusion_deposition_r": "Arterial enhancement before against coverage, r",
+    "coverage_mean_percent": "Coverage by oil, mean, %",
+    "coverage_sd_percent": "Coverage by oil, SD, %",
+    "dense_if_massive_percent": "Median ≥ 365 HU where ≥ 97 % is necrotic, %",
+    "dense_if_not_massive_percent": "Median ≥ 365 HU elsewhere, %",
+    "complete_retention_percent": "Complete retention, %",
+    "moderate_retention_percent": "Moderate retention, %",
+    "poor_retention_percent": "Poor retention, %",
+    "shunt_percent": "Arteriovenous shunt, %",
+    "coverage_shunt_difference_percent": "Coverage with a shunt less that without, points",
+}
+NOTE_NECROTIC = (
+    "Necrotic is what does not enhance any more: necrosis and oil together. Coverage is the share of the lesion on the "
+    "follow-up that holds oil. Only protocols with Lipiodol count in the relations."
+)
