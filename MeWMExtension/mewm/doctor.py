@@ -57,7 +57,7 @@ def doctor() -> list[Check]:
     checks = [_python(), _device(), Check("mewm", True, __version__)]
     for extra, (packages, purpose) in EXTRAS.items():
         checks += [_package(name, extra, purpose) for name in packages]
-    checks += [_action_base(), _survival_bundle(), _opengl(), _sample()]
+    checks += [_action_base(), _survival_bundle(), _policy(), _opengl(), _sample()]
     return checks
 
 
@@ -98,6 +98,27 @@ def _survival_bundle() -> Check:
     except MewmError as error:
         return Check("survival model", False, str(error), "reinstall mewm, or fit one: mewm train cox --help")
     return Check("survival model", True, "Cox, demonstration weights trained on simulated cases")
+
+
+def _policy() -> Check:
+    """Which endpoints could propose; nothing is connected to and no key is read but whether there is one."""
+    from mewm.policy.keys import key_state
+    from mewm.policy.presets import PRESETS, read_endpoints
+
+    name = "policy endpoints"
+    try:
+        found = read_endpoints()
+    except MewmError as error:
+        return Check(name, False, str(error), "correct the file; mewm policy list", required=False)
+    words = {"environment": "key in the environment", "keyring": "key from the keyring", "not needed": "no key needed"}
+    ready = [
+        f"{e.name} ({words[key_state(e)]})"
+        for e in found.values()
+        if key_state(e) in words and (e.key != "none" or PRESETS.get(e.name) != e)
+    ]
+    return Check(
+        name, True, f"{', '.join(ready) or 'none'}; off unless mewm explore --policy names one", required=False
+    )
 
 
 def _opengl() -> Check:

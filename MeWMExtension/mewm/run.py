@@ -157,6 +157,9 @@ def fill_run(
     write_ranking(folder, rows)
     tree = exploration.search.to_dict() if exploration.search else {"method": "none", "steps": []}
     write_json(folder / "search.json", tree)
+    write_exchange = getattr(exploration.models.policy, "write_exchange", None)
+    if write_exchange is not None:
+        write_exchange(folder / "policy")
     (folder / "figures").mkdir(exist_ok=True)
     manifest |= {"protocols": kept_protocols(rows), "status": "complete"}
     write_json(folder / "manifest.json", manifest)

@@ -6,12 +6,14 @@ import argparse
 from pathlib import Path
 
 from mewm.cli.case_arguments import add_case_arguments, case_from, formulary_from, print_json
+from mewm.cli.policy_arguments import add_policy_arguments, policy_from
 from mewm.cli.report import Progress, print_run
 
 EXAMPLES = """examples:
   mewm explore --sample
   mewm explore --ct ct.nii.gz --lesion tumour.nrrd --liver liver.nrrd --facts facts.json --out runs/case1
   mewm explore --ct dicom/ --lesion seg.nrrd --lesion-label 2 --unavailable "Cisplatin, PVA" --goal "avoid platinum"
+  mewm explore --sample --policy ollama --goal "spare the liver"
   mewm explore --sample --protocol "Lobaplatin 30 mg; Lipiodol 10 ml; Gelatin Sponge 350 µm"
 """
 
@@ -42,6 +44,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     search.add_argument("--drug-horizon", type=int, default=2, metavar="H_d", help="most drugs in a protocol")
     search.add_argument("--embolic-horizon", type=int, default=2, metavar="H_e", help="most embolics in a protocol")
     search.add_argument("--seed", type=int, default=0)
+    add_policy_arguments(parser)
     add_output_arguments(parser)
     parser.set_defaults(run=run)
 
@@ -72,12 +75,14 @@ def run(args: argparse.Namespace) -> int:
     formulary = formulary_from(args)
     case, name = case_from(args)
     folder = prepare_run_folder(args.out, name, overwrite=args.overwrite)
+    policy = policy_from(args, folder)
     with Progress(enabled=not args.json) as progress:
         exploration = api.explore(
             case,
             goal=args.goal,
             formulary=formulary,
             settings=settings,
+            models=None if policy is None else api.Models(policy=policy),
             search=args.search,
             own_protocols=args.protocol,
             confirm=args.keep,

@@ -86,6 +86,8 @@ def print_run(exploration: Exploration, folder: Path) -> None:
     print("\n" + _row(COLUMNS) + "  protocol")
     for row in exploration.rows():
         print(_protocol_row(row))
+    if exploration.search is not None and exploration.models.policy.name != "guideline":
+        print(f"\nCandidates: {exploration.models.policy.name}. The rules decide what is used.")
     if exploration.search is not None:
         counts = exploration.simulations
         print(f"\nSimulations: the search ran {counts['search']}, all together {counts['run']}; ", end="")

@@ -103,6 +103,16 @@ class Payload:
         )
 
 
+def require_new_or_payload(folder: Path) -> None:
+    """Check that a folder may take a payload.
+
+    Raises:
+        InputError: it exists and holds something else.
+    """
+    if folder.exists() and not (folder / "payload.txt").is_file() and (not folder.is_dir() or any(folder.iterdir())):
+        raise InputError(f"{folder} exists and holds no payload; name another folder with --out.")
+
+
 Accept = Callable[[Payload], bool]
 """Shows a payload to the user and returns ``True`` if it may be sent."""
 
