@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import replace
 
+from mewm.actions.base import load_action_base
 from mewm.reports.names import Piece, pieces
 from mewm.reports.words import DRUG_ENDINGS, GIVING, PLAIN
 
@@ -15,13 +16,14 @@ _SEPARATORS = frozenset(
 _LOADING = re.compile(r"load|elut|impregnat|carrying|containing|bound|charged|soaked")
 _PLACE = re.compile(r"[A-Za-z]{1,3}\d+[a-z]?$")
 _NAME_WORDS = 3
+_SMALLEST_UM, _LARGEST_UM = 40, 2000
 _SHORTEST = 3
 
 
 def read_agents(clause: str) -> list[Piece]:
     """Return the pieces of a clause with every agent named, known or not."""
     found = _without_techniques(pieces(clause))
-    return _join_beads(_name_unknown(found, clause), clause)
+    return _join_beads(_bare_sizes(_name_unknown(found, clause)), clause)
 
 
 def _without_techniques(found: list[Piece]) -> list[Piece]:
@@ -31,6 +33,27 @@ def _without_techniques(found: list[Piece]) -> list[Piece]:
         if piece.generic and [p.lower for p in found[i + 1 : i + 3] if p.lower != "-"][:1] == ["tace"]:
             kept[i] = replace(piece, sort="word")
     return kept
+
+
+def _bare_sizes(found: list[Piece]) -> list[Piece]:
+    """Read a bare range right beside an agent with particle sizes as µm: "PVA 300-500", "300-500 Embosphere"."""
+    read = list(found)
+    for i, piece in enumerate(found):
+        quantity = piece.quantity
+        if quantity is None or quantity.unit is not None:
+            continue
+        before = [p for p in found[max(i - 2, 0) : i] if p.sort != "particles"][-1:]
+        if _SMALLEST_UM <= quantity.low < quantity.high <= _LARGEST_UM and any(
+            _sized(p) for p in (*before, *found[i + 1 : i + 2])
+        ):
+            read[i] = replace(piece, quantity=replace(quantity, unit="µm"))
+    return read
+
+
+def _sized(piece: Piece) -> bool:
+    """Return whether a name is one of particles or beads."""
+    agent = load_action_base().agents.get(piece.agent)
+    return piece.given and (piece.kind == "bead" or (agent is not None and agent.size_range_um is not None))
 
 
 def _name_unknown(found: list[Piece], clause: str) -> list[Piece]:
@@ -83,7 +106,8 @@ def _could_be_name(piece: Piece) -> bool:
 def _is_agent(found: list[Piece], start: int, end: int, text: str, clause: str) -> bool:
     words = [p for p in found[start:end] if p.sort == "word"]
     completes = end < len(found) and found[end].holds and found[end].sort != "particles"
-    if len(words) > _NAME_WORDS or (completes and found[end].start - found[end - 1].end <= 1):
+    described = end < len(found) and found[end].sort == "particles" and start > 0 and found[start - 1].given
+    if described or len(words) > _NAME_WORDS or (completes and found[end].start - found[end - 1].end <= 1):
         return False
     if _is_gloss(found, start, end):
         return text[0].isupper() and len(text) > _SHORTEST
@@ -112,7 +136,7 @@ def _is_gloss(found: list[Piece], start: int, end: int) -> bool:
 def _beside_amount(found: list[Piece], start: int, end: int) -> bool:
     """Return whether a dose or size stands right beside the words and belongs to no other name."""
     i = end
-    while i < len(found) and found[i].lower in ("(", "-", "was", "at", "="):
+    while i < len(found) and (found[i].lower in ("(", "-", "was", "at", "=") or found[i].sort == "particles"):
         i += 1
     if i < len(found) and _amount(found[i]):
         after = [p for p in found[i + 1 : i + 3] if p.lower not in ("of", "the")]

@@ -8,7 +8,7 @@ and one size. Where an amount stands between two names, the order of the clause 
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from mewm.actions.base import load_action_base
 from mewm.actions.lexicon import FOREIGN_UNITS
@@ -17,7 +17,6 @@ from mewm.reports.words import LIMITS, MIXED, TOTALS
 
 _FARTHEST = 9.0
 _GLOSS = 6.0
-_SMALLEST_UM, _LARGEST_UM = 40, 2000
 _BREAKS = {
     ",": 2.0,
     "and": 2.0,
@@ -58,7 +57,6 @@ def assign(found: list[Piece]) -> tuple[list[Held], list[Piece]]:
     Returns:
         The names in the order of the text, and the amounts that no name of the clause takes.
     """
-    found = _bare_sizes(found)
     holders = [i for i, p in enumerate(found) if p.holds and not _swallowed(found, i)]
     held = {i: Held(found[i]) for i in holders}
     for i in holders:
@@ -80,7 +78,14 @@ def assign(found: list[Piece]) -> tuple[list[Held], list[Piece]]:
             taken.add(q)
             held[h].total = held[h].total or _is_total(found, q)
     left = [found[q] for q in free if q not in taken]
-    return [held[i] for i in holders], left
+    sized = [h.piece for h in held.values() if h.size is not None]
+    # A second size of the only particles of the clause: "beads (100-300 µm and 300-500 µm)".
+    further = [Held(sized[0], size=p) for p in left if len(sized) == 1 and _is_size(p)]
+    return [*(held[i] for i in holders), *further], [p for p in left if not _is_size(p)]
+
+
+def _is_size(amount: Piece) -> bool:
+    return amount.quantity is not None and amount.quantity.unit == "µm"
 
 
 def _usable(found: list[Piece], i: int) -> bool:
@@ -89,25 +94,6 @@ def _usable(found: list[Piece], i: int) -> bool:
         return False
     before = [p.lower for p in found[max(i - 3, 0) : i] if p.sort == "word"]
     return not set(before[-2:]) & LIMITS
-
-
-def _bare_sizes(found: list[Piece]) -> list[Piece]:
-    """Read a bare range right behind an agent with particle sizes as µm: "PVA 300-500"."""
-    base = load_action_base()
-    read = list(found)
-    for i, piece in enumerate(found[1:], 1):
-        quantity = piece.quantity
-        if (
-            quantity is None
-            or quantity.unit is not None
-            or not _SMALLEST_UM <= quantity.low < quantity.high <= _LARGEST_UM
-        ):
-            continue
-        before = found[i - 1] if found[i - 1].sort != "particles" or i == 1 else found[i - 2]
-        agent = base.agents.get(before.agent)
-        if before.given and (before.kind == "bead" or (agent is not None and agent.size_range_um is not None)):
-            read[i] = replace(piece, quantity=replace(quantity, unit="µm"))
-    return read
 
 
 def _swallowed(found: list[Piece], i: int) -> bool:

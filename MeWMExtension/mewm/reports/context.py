@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from mewm.actions.lexicon import OTHER_ORGANS, OUTCOME_WORDS, SEEN_WORDS
-from mewm.reports.names import Piece
+from mewm.reports.names import Piece, is_listed
 from mewm.reports.text import Clause
 from mewm.reports.words import GIVING
 
@@ -52,6 +52,12 @@ _INSTRUCTION = re.compile(
     r"\b(?:respond|reply|answer|output|print|return|report) (?:\w+ ){0,3}(?:json|only|that|with|instead)\b",
     re.IGNORECASE,
 )
+# A name nobody lists, behind one of these, is a medicine given beside the treatment.
+_BESIDE = re.compile(
+    r"analges|antiemet|sedat|premedic|antibiot|an(?:a)?esth|prophyla|intravenous|\biv\b|oral|subcutan|hydration|steroid|"
+    r"closure|heparin",
+    re.IGNORECASE,
+)
 _ALLERGY = re.compile(r"allerg|hypersensitiv|intoleran|anaphyla|contra-?indicat", re.IGNORECASE)
 _OTHER_VESSEL = re.compile(
     r"\b(?:gda|gastroduodenal|splenic|right gastric|cystic|falciform|cholecystic|"
@@ -76,7 +82,7 @@ _SECTIONS = (
         ),
     ),
     ("allergy", re.compile(r"allerg")),
-    ("plan", re.compile(r"\bplan|recommend|follow|discharge|next|aftercare|post-?procedure (?:orders|care|plan)")),
+    ("plan", re.compile(r"\bplan|recommend|follow-?up|discharge|next|aftercare|post-?procedure (?:orders|care|plan)")),
 )
 _LISTING = re.compile(
     r"medication|^agents|^drugs?\b|^chemotherap|^procedures?\b|^operation|^exam|^title|^overview|^treatment"
@@ -98,7 +104,7 @@ _NOUNS = _words(
 )
 _VERBS = _words("was were is are be been has have had could can did do does should would")
 _WITHHELD = re.compile(
-    r"withheld|omitted|avoided|deferred|declined|refused|contra-?indicated|unavailable|abandoned|spared|skipped"
+    r"withheld|omitted|avoided|deferred|declined|refused|contra-?indicated|unavailable|abandoned|spared|skipped|refrained|dispensed|excluded"
 )
 _DEPOSIT = re.compile(r"deposit|uptake|accumul|retention|retained|coverage|stain|distribut|washout|wash-out")
 
@@ -139,6 +145,8 @@ def why_not_given(clause: Clause, found: list[Piece], i: int, dosed: bool) -> st
             return "plan"
     if not dosed and _ALLERGY.search(clause.text):
         return "allergy"
+    if piece.sort == "unknown" and _BESIDE.search(f"{clause.heading}: {before}") and not is_listed(piece.agent):
+        return "other use"
     if _elsewhere(clause.text, found, i):
         return "other organ"
     if piece.agent == "absolute_alcohol" and (_ALCOHOL_OTHERWISE.match(after) or _PERCUTANEOUS.search(before)):

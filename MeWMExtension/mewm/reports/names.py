@@ -35,6 +35,9 @@ _TIMES = re.compile(
     re.IGNORECASE,
 )
 _FUZZY_FROM = 7
+_RATE = re.compile(
+    r"\s*(?:/\s*|per )(?:d?l|ml|kg|day|d|h|hr|hour|min|minute|week|month)\b|\s*(?:bid|tid|qd|daily)\b", re.IGNORECASE
+)
 _UNITS = {
     word: (unit, factor)
     for unit, factors in (("mg", MASS_MG), ("ml", VOLUME_ML), ("µm", SIZE_UM))
@@ -111,6 +114,12 @@ def _index() -> _Index:
     add(CARRIERS, ("carrier", "", ""))
     add(PARTICLES, ("particles", "", "unknown"))
     return index
+
+
+def is_listed(name: str) -> bool:
+    """Return whether a name is one of the action base or of the known agents it lacks."""
+    words = tuple(normalise_name(name).split())
+    return bool(words) and words in _index().get(words[0], {})
 
 
 @lru_cache(maxsize=1)
@@ -217,6 +226,10 @@ def _multiplied(tokens: list[Token], clause: str) -> list[Token]:
         quantity = token.quantity
         if quantity is None or quantity.unit not in ("mg", "ml"):
             read.append(token)
+            continue
+        if _RATE.match(clause, token.end):
+            # A laboratory value, an infusion rate, a dose by weight or a daily dose.
+            read.append(replace(token, quantity=replace(quantity, unit="vague")))
             continue
         factor, end, used = 1, token.end, 0
         behind = _TIMES.match(clause, token.end)

@@ -134,7 +134,8 @@ def _parts(clause: Clause, about: str) -> list[_Part]:
     """Cut a clause into parts, each with what it is about; a part without a subject keeps the one before."""
     text = clause.text
     edges = [0, *(m.start() for m in words.PARTS.finditer(text)), len(text)]
-    if not about and words.RESULT.search(clause.heading):
+    unchanged = words.EXAMINED.search(text) and words.NO_CHANGE.search(text)
+    if not about and (unchanged or words.RESULT.search(clause.heading)):
         about = "supply"
     parts: list[_Part] = []
     for start, end in pairwise(edges):

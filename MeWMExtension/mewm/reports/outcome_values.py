@@ -20,14 +20,16 @@ def level(phrase: str, staining: bool) -> tuple[int | None, bool]:
     """
     gone, less = words.GONE.search(phrase), words.LESS.search(phrase)
     shares = [int(high or low) for low, high in words.PERCENT.findall(phrase) if 1 <= int(high or low) <= 100]
+    rest = bool(words.REST.search(phrase))
     if shares and (gone or less):
         return _by_share(shares[-1]), False
+    if shares and rest:
+        return _by_share(100 - shares[-1]), False
     if arrows := words.ARROWS.search(phrase):
         return (3 if len(arrows[0]) > 1 else 2), False
     near = 3 if words.NEAR.search(phrase) else 4
     if words.NOT_SEEN.search(phrase):
         return near, False
-    rest = bool(words.REST.search(phrase))
     if denied := words.NO.search(phrase):
         if words.NOT_WHOLLY.search(phrase):
             return 2, False
@@ -44,8 +46,10 @@ def level(phrase: str, staining: bool) -> tuple[int | None, bool]:
     if less:
         strong = (words.STRONG.search(phrase) or near == 3) and not words.WEAK.search(phrase)
         return (3 if strong else 2), rest
+    if words.UNTOUCHED.search(phrase):
+        return 1, False
     if rest:
-        return None, True
+        return (2, False) if words.PARTLY.search(phrase) else (None, True)
     if words.SAME.search(phrase) and not (words.PARENT.search(phrase) and not words.STAIN.search(phrase)):
         return 1, False
     return None, False

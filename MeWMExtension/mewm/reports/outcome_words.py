@@ -5,10 +5,11 @@ from __future__ import annotations
 import re
 
 STAIN = re.compile(
-    r"\b(?:stain\w*|staning|blush\w*|opacification|tumou?r(?:al|ous)? (?:vascularity|perfusion|"
+    r"\b(?:stain\w*|staning|blush\w*|(?:tumou?r|lesion) shadow|"
+    r"opacification|tumou?r(?:al|ous)? (?:vascularity|perfusion|"
     r"enhancement|opacity|response)|"
-    r"vascularity|hypervascularity|residual (?:tumou?r )?enhancement|devascular\w*|abnormal vessels|"
-    r"fills? the tumou?r|angiographic (?:cr|pr|sd|response))\b",
+    r"vascularity|hypervascular\w*|neovascular\w*|residual (?:tumou?r )?enhancement|devascular\w*|abnormal vessels|"
+    r"fills? the tumou?r|(?:angiographic|partial|complete|incomplete) (?:cr|pr|sd|response))\b",
     re.IGNORECASE,
 )
 SUPPLY = re.compile(
@@ -16,7 +17,10 @@ SUPPLY = re.compile(
     r"subsegmental|supplying|lateral|medial)"
     r"[ -](?:\w+ )?(?:arter\w+|vessels?|branch\w*|one)|tumou?r vessels|blood (?:supply|flow)|"
     r"(?:antegrade|arterial|forward) flow|"
-    r"flow|stasis|stagnat\w*|static|occlusion of|blockage of|endpoint|end-point|embolic effect)\b",
+    r"flow|stasis|stagnat\w*|static|"
+    r"occlusion of|blockage of|"
+    r"(?:to|until|complete|total|subtotal|partial|vessel|vascular|arterial) (?:occlusion|emboli[sz]ation)|"
+    r"endpoint|end-point|embolic effect)\b",
     re.IGNORECASE,
 )
 SHUNT = re.compile(
@@ -28,7 +32,7 @@ SHUNT = re.compile(
 DEPOSIT = re.compile(
     r"\b(?:deposit\w*|uptake|accumul\w+|retention|retained|coverage|lipiodol(?:isation|ization)|distribut\w+|"
     r"stain\w* well|well[- ]stained)\b"
-    r"|\b(?:lipiodol|iodi[sz]ed oil|oil) (?:staining|filling|is dense|was dense)",
+    r"|\b(?:lipiodol|iodi[sz]ed oil|oil) (?:staining|filling|filled|is dense|was dense)",
     re.IGNORECASE,
 )
 DEPOSITED = re.compile(r"\bdeposi\w+", re.IGNORECASE)
@@ -47,26 +51,33 @@ BAD = re.compile(
     r"inadequate\w*|faint\w*|uneven|little|low|thin\w*|minimal\w*|limited|heterogen\w+)\b",
     re.IGNORECASE,
 )
-NO = re.compile(r"\b(?:no|not|without|never|nor|neither|absen\w+|n't|free of|lack of|negative for)\b", re.IGNORECASE)
+NO = re.compile(
+    r"\b(?:no|not|without|never|nor|neither|absen\w+|n't|free of|lack of|negative for|hardly|scarcely|barely)\b",
+    re.IGNORECASE,
+)
 
 GONE = re.compile(
     r"\b(?:disap+ear\w*|vanish\w*|gone|absent|absence|eliminat\w+|obliterat\w+|oc+lu\w+|block\w+|"
     r"stasis|static|stagnat\w+|devascular\w+|"
     r"ceas\w+|interrupt\w+|resol\w+|invisible|abolish\w+|extinguish\w+|"
-    r"erad\w+|cut[ -]?off|loss|lost|none(?: left)?|embolised completely|"
-    r"completely emboli[sz]ed|cr|shut ?down|shut off|closed|closure|sealed|lost|cleared)\b|\(-\)|"
+    r"erad\w+|cut[ -]?off|loss|none(?: left)?|thrombosed|stopped|truncat\w+|arrest\w*|subsid\w+|avascular|"
+    r"(?:complete\w*|incomplete\w*|partial\w*|partly|full\w*|total\w*|subtotal\w*|entirely|mostly|"
+    r"nearly) emboli[sz]\w+|"
+    r"emboli[sz]ed (?:complete\w*|incomplete\w*|partial\w*|partly|fully|totally|entirely)|complete response|cr|"
+    r"shut ?down|shut off|closed|closure|sealed|lost|cleared)\b|\(-\)|"
     r"\(\s*-\s*\)|\bnegative\b",
     re.IGNORECASE,
 )
 NEAR = re.compile(
     r"\b(?:most\w*|near\w*|almost|basically|largely|majority|subtotal\w*|essentially|virtually|"
-    r"predominantly|practically|nearly-complete|all but)\b",
+    r"predominantly|practically|nearly-complete|all but|hardly|scarcely|barely)\b",
     re.IGNORECASE,
 )
 LESS = re.compile(
     r"\b(?:reduc\w+|decreas\w+|diminish\w*|less(?:en\w*)?|weak\w*|improv\w+|faint\w*|fad(?:e|ed|es|ing)|sluggish|"
     r"slow\w*|prun\w+|attenuat\w+|thinn\w+|"
-    r"lighter|declin\w+|drop\w*|lower\w*|sparse\w*|regress\w*)\b",
+    r"lighte\w+|dimm\w+|alleviat\w+|relie\w+|partial response|half as|halved|declin\w+|drop\w*|lower\w*|"
+    r"sparse\w*|regress\w*)\b",
     re.IGNORECASE,
 )
 STRONG = re.compile(
@@ -89,7 +100,10 @@ CHANGE = re.compile(
     r"\b(?:chang\w+|reduc\w+|decreas\w+|diminish\w*|improv\w+|effect|response|difference|occlu\w+|alter\w+)\b",
     re.IGNORECASE,
 )
-REST = re.compile(r"\b(?:residual|remaining|remnant|remain\w*|rest)\b", re.IGNORECASE)
+REST = re.compile(
+    r"\b(?:residual|remaining|remnant|remain\w*|rest|(?:partly|partially|some|little|few|was|still) left)\b",
+    re.IGNORECASE,
+)
 NOT_SEEN = re.compile(
     r"\bno longer\b|\bnot? (?:\w+ ){0,2}(?:seen|visible|visuali[sz]ed|detected|observed|identified|"
     r"demonstrated|apparent|shown|noted|opacified)\b",
@@ -101,6 +115,10 @@ PERCENT = re.compile(
     r"(?:spleen|dose|emulsion)))",
     re.IGNORECASE,
 )
+PARTLY = re.compile(r"\b(?:partial\w*|partly)\b", re.IGNORECASE)
+EXAMINED = re.compile(r"angiogra|arteriogra|\bdsa\b", re.IGNORECASE)
+NO_CHANGE = re.compile(r"\bno (?:\w+ )?(?:change|improvement|effect|reduction|difference)|\bunchanged\b", re.IGNORECASE)
+UNTOUCHED = re.compile(r"\bremain\w* (?:\w+ )?(?:hypervascular|unchanged|patent|similar|the same)", re.IGNORECASE)
 ARROWS = re.compile(r"↓+")
 NOT_WHOLLY = re.compile(r"\bnot (?:completely|fully|entirely|totally|yet)\b", re.IGNORECASE)
 NOT_GONE = re.compile(r"\b(?:not|n't|never)\b.*\b(?:disappear\w*|vanish\w*|go|resolve\w*)\b", re.IGNORECASE)

@@ -149,7 +149,8 @@ def aggregate(report: str, answers: Mapping[str, ReportAnswer]) -> SecondReading
         doses = [_amount(a) for a in stated]
         dose = vote.take(f"dose of {name}", doses, _amount(by_rules.get(key)))
         size = vote.take(f"size of {name}", [a.size_um if a else None for a in stated], _size(by_rules.get(key)))
-        actions.append(Action(first.agent, first.kind, *(dose or (None, None)), size_um=size))
+        amount, unit = dose or (None, None)
+        actions.append(Action(first.agent, first.kind, amount, unit, size))
     level = vote.take("attenuation level", [_level(a.attenuation_level) for a in answers.values()], rules.level)
     deposits = [_one_of(a.deposition, ("good", "moderate", "poor")) for a in answers.values()]
     shunts = [_one_of(a.shunt, ("absent", "present", "reduced", "closed")) for a in answers.values()]
@@ -201,7 +202,8 @@ def _actions(
         elif _key(agent) in told:
             refused.append(f"{model} names {item.name[:60]!r}, which stands only in an instruction to the reader.")
         elif _key(agent) not in found:
-            found[_key(agent)] = Action(agent, kind, *_dose(item), size_um=_sizes(item))
+            amount, unit = _dose(item)
+            found[_key(agent)] = Action(agent, kind, amount, unit, _sizes(item))
     return found
 
 

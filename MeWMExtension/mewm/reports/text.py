@@ -85,6 +85,7 @@ _NOW = re.compile(r"\s*(?:today|now|currently|this time|in this session)\b", re.
 # A line at least so long that ends without a full stop goes on in the next line.
 _WRAPPED = 60
 _LINE = 400
+_BRACKETS = 80
 
 
 @dataclass(frozen=True)
@@ -175,6 +176,8 @@ def _stops(text: str) -> Iterator[tuple[int, int]]:
     for match in _STOP.finditer(text):
         start, end = match.span()
         mark = match.group()
+        if mark == ";" and _in_brackets(text, start):
+            continue
         if mark == "\n":
             line, line_start = text[line_start:start], end
             following = text[end : text.find("\n", end) if "\n" in text[end : end + _LINE] else end + _LINE]
@@ -185,6 +188,14 @@ def _stops(text: str) -> Iterator[tuple[int, int]]:
             if before and before[1].lower() in _ABBREVIATIONS and text[start + 1 : start + 3].strip():
                 continue
         yield start, end
+
+
+def _in_brackets(text: str, at: int) -> bool:
+    """Return whether a place lies inside brackets that open and close close by."""
+    before, after = text[max(at - _BRACKETS, 0) : at], text[at : at + _BRACKETS]
+    opened = before.rfind("(") > max(before.rfind(")"), before.rfind("\n"))
+    close = after.find(")")
+    return opened and close >= 0 and not any(c in after[:close] for c in "(\n")
 
 
 def _begins_line(text: str, start: int) -> bool:

@@ -31,7 +31,7 @@ _ALSO_CALLED = {
     "oxaliplatin": "oxali, oxal",
     "raltitrexed": "raltitrex, ralti, rtx",
     "epirubicin": "epirub, epiru, epidox, farmorubicine",
-    "doxorubicin": "doxorubicine, adria, adriablastin, adriablastina, adriblastin, doxorub",
+    "doxorubicin": "adr, doxorubicine, adria, adriablastin, adriablastina, adriblastin, doxorub",
     "cisplatin": "cis platin, cisplat, cis-ddp, cisplatine, IA-call",
     "mitomycin": "mito, mitomycine, mito-c, mito c",
     "pirarubicin": "theprubicin, pirarubicine",
@@ -85,6 +85,7 @@ FOREIGN_BEADS = _names(
 # Given beside the treatment: no action, but they take their own amounts.
 SUPPORTIVE = _names(
     """
+    pentazocine, buprenorphine, hydroxyzine, sodium thiosulfate, sodium bicarbonate, mannitol, furosemide,
     midazolam, versed, fentanyl, sufentanil, remifentanil, propofol, ketamine, pethidine, meperidine, morphine,
     tramadol, dezocine, parecoxib, flurbiprofen, lidocaine, lignocaine, xylocaine, bupivacaine, ropivacaine,
     dexamethasone, methylprednisolone, prednisolone, hydrocortisone, ondansetron, zofran, granisetron,

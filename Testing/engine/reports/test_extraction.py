@@ -8,6 +8,8 @@ from mewm.errors import InputError
 from mewm.reports.extract import MAX_CHARACTERS, extract
 from mewm.reports.render import describe, suggest_protocol
 
+OWN = ("reports_a", "reports_b", "reports_c", "reports_d")
+
 
 def protocol(text):
     return render_protocol(extract(text).protocol)
@@ -28,7 +30,7 @@ def test_published_descriptions(published):
     assert figures["unknown reported"] == 1 and figures["sizes"] >= 0.98
 
 
-@pytest.mark.parametrize("name", ["reports_a", "reports_b"])
+@pytest.mark.parametrize("name", OWN)
 def test_reports_of_other_styles(name):
     figures = score(own_texts(name), extract)
     assert figures["agents F1"] >= 0.98 and figures["agent and dose F1"] >= 0.95
@@ -36,7 +38,7 @@ def test_reports_of_other_styles(name):
     assert figures["unknown reported"] == 1 and figures["leaked"] == 0
 
 
-@pytest.mark.parametrize("name", ["reports_a", "reports_b"])
+@pytest.mark.parametrize("name", OWN)
 def test_every_item_shows_where_it_stands(name):
     for report in own_texts(name):
         reading = extract(report.text)
@@ -58,7 +60,7 @@ def test_places_hold_where_characters_change_their_width():
 
 
 def test_outcome_words_never_reach_the_protocol(published):
-    for report in [*published, *own_texts("reports_a"), *own_texts("reports_b")]:
+    for report in [*published, *(r for name in OWN for r in own_texts(name))]:
         written = protocol(report.text).lower()
         for word in ("stain", "occlu", "deposit", "blush", "stasis", "shunt", "emulsion", "angiogra", "fistula"):
             assert word not in written, (word, written)
@@ -173,7 +175,7 @@ def test_a_text_about_something_else_gives_an_empty_reading():
 
 
 def test_description_brings_the_reading_back():
-    for name in ("reports_a", "reports_b"):
+    for name in OWN:
         for report in own_texts(name):
             reading = extract(report.text)
             again = extract(describe(reading)) if describe(reading) else reading
