@@ -164,7 +164,7 @@ def test_another_process_continues_a_run_on_disk(worker, explored, case, tmp_pat
 
 
 def test_export_writes_the_chosen_protocol(worker, explored, tmp_path):
-    _, result, folder = explored
+    *_, folder = explored
     told = worker.result("export", run=str(folder), rank=1, out=str(tmp_path / "best.zip"))
     assert told["out"] == str(tmp_path / "best.zip") and told["pdf"] in told["files"]
     assert (tmp_path / "best.zip").is_file()
@@ -384,6 +384,7 @@ def test_starting_and_listening_loads_nothing_heavy():
     ("failure", "kind", "told"),
     [
         (MemoryError(), "memory", "memory"),
+        (ModuleNotFoundError("No module named 'fpdf.enums'", name="fpdf.enums"), "resource", "package fpdf;"),
         (OSError(28, "No space left on device", "/run/ct.nrrd"), "disk", "/run/ct.nrrd"),
         (ResourceError("The file x is missing; reinstall MeWM."), "resource", "reinstall"),
     ],

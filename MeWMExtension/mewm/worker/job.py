@@ -64,6 +64,12 @@ def described(error: BaseException) -> dict[str, Any]:
     for family, kind in kinds:
         if isinstance(error, family):
             return {"kind": kind, "message": str(error)}
+    if isinstance(error, ModuleNotFoundError) and error.name:
+        name = error.name.split(".")[0]
+        return {
+            "kind": "resource",
+            "message": f"The engine's Python lacks the package {name}; install it and try again.",
+        }
     if isinstance(error, MemoryError):
         return {"kind": "memory", "message": "Not enough memory; close other programs or use fewer replicas."}
     if isinstance(error, OSError):
