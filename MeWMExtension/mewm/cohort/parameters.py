@@ -239,8 +239,8 @@ class OutcomeParameters:
     new_lesion_if_multinodular: float = _constant(0.7, f"log-odds: {ASSUMPTION}")
     new_lesion: float = _constant(0.8, f"median OS 36 weeks after PD, {TABLE}; log-hazard, shrunk")
     weibull_shape: float = _constant(1.6, f"marginal shape 1.20 of OS ({TABLE}), steeper given the covariates")
-    weibull_scale_weeks: float = _constant(565.0, "calibrated to a median OS of 104 weeks, 10.7937/TCIA.5FNA-0924")
-    censoring_mean_weeks: float = _constant(1600.0, "calibrated to 93 deaths of 105, 10.7937/TCIA.5FNA-0924")
+    weibull_scale_weeks: float = _constant(535.0, "calibrated to a median OS of 104 weeks, 10.7937/TCIA.5FNA-0924")
+    censoring_mean_weeks: float = _constant(1300.0, "calibrated to 93 deaths of 105, 10.7937/TCIA.5FNA-0924")
     follow_up_weeks: tuple[float, float, float] = _constant(
         (4.0, 9.0, 20.0), f"5th, 50th and 95th percentile of Interval_FU, {TABLE}"
     )
