@@ -161,6 +161,7 @@ def test_hidden_spellings_are_found():
     assert identifiers_in("Ｍｒ． Ｓｍｉｔｈ")
     assert identifiers_in("born\u00a012.03.1956")
     assert identifiers_in("MRN\n1234567")
+    assert identifiers_in("Mr. S\u200bmith")
 
 
 @given(st.text(max_size=300))

@@ -274,6 +274,7 @@ def test_an_acceptance_holds_for_one_payload_only(roi):
         ("MRN 1234567", {}),
         ("avoid platinum", {"allergies": ("Maria Gonzalez",)}),
         ("x " * 2000, {}),
+        ("avoid \udc80 platinum", {}),
     ],
 )
 def test_free_text_that_names_the_patient_is_refused_before_anything_is_sent(roi, goal, facts):
@@ -334,7 +335,7 @@ def test_the_page_shows_all_and_is_not_misled_by_its_text(roi, tmp_path):
 def test_what_was_exchanged_is_kept_on_request_without_the_key(roi, tmp_path, monkeypatch):
     key = "sk-0123456789abcdef"
     monkeypatch.setenv("FIRST_KEY", key)
-    with serving(Say(f"{says()} {key}")) as one, serving(Say("no", status=401)) as two:
+    with serving(Say(f"{says()} {key} \ud800")) as one, serving(Say("no", status=401)) as two:
         model = policy(one, two, key="env:FIRST_KEY")
         model.propose(roi, "few drugs", ALL, 10, 5)
     assert one.requests[0].headers["authorization"] == f"Bearer {key}"

@@ -62,8 +62,8 @@ def show(args: argparse.Namespace) -> int:
     for endpoint in found:
         eyes = "proposes, refines" if endpoint.vision else "refines only"
         state = key_state(endpoint)
-        state = "no key needed" if state == "not needed" else f"key: {endpoint.key} ({state})"
-        print(f"{endpoint.name:<18} {endpoint.model} at {endpoint.host}; {eyes}; {state}")
+        told = "no key needed" if state == "not needed" else f"key: {endpoint.key} ({state})"
+        print(f"{endpoint.name:<18} {endpoint.model} at {endpoint.host}; {eyes}; {told}")
         if endpoint.note:
             print(f"{'':<18} {endpoint.note}")
     print(f"\npaper              gpt-4o+deepseek-r1\nYour own endpoints: {args.endpoints or endpoints_file()}")

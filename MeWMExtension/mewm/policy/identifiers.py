@@ -110,7 +110,8 @@ def identifiers_in(text: str) -> tuple[Suspicion, ...]:
     Full dates count, because any of them can be a date of birth and all of them identify (HIPAA Safe Harbor,
     45 CFR 164.514(b)(2)); years and ages do not.
     """
-    text = unicodedata.normalize("NFKC", text)
+    # Invisible characters within a name would hide it.
+    text = "".join(c for c in unicodedata.normalize("NFKC", text) if unicodedata.category(c) != "Cf")
     found: list[tuple[int, int, str]] = []
     for kind, pattern in _PATTERNS:
         found += [(m.start(), m.end(), kind) for m in pattern.finditer(text)]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import html
+import unicodedata
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -143,6 +144,9 @@ def check_free_text(roi: Roi, goal: str) -> None:
     """
     if len(goal) > LONGEST_GOAL:
         raise InputError(f"The goal has {len(goal)} characters; a policy model gets at most {LONGEST_GOAL}.")
+    for words in (goal, *roi.facts.allergies):
+        if any(unicodedata.category(c) == "Cs" for c in words):
+            raise InputError(f"The text {words!r} holds broken characters; type it again.")
     require_no_identifiers(goal, "goal")
     for allergy in roi.facts.allergies:
         require_no_identifiers(allergy, "list of allergies")

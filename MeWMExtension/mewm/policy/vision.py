@@ -112,7 +112,8 @@ class VisionPolicy:
         for picture, name in names.items():
             (folder / name).write_bytes(picture.png)
         text = json.dumps(self._exchange, indent=1, ensure_ascii=False)
-        (folder / "exchange.json").write_text(text + "\n", encoding="utf-8")
+        # An answer can hold half a character, which UTF-8 cannot.
+        (folder / "exchange.json").write_bytes(f"{text}\n".encode("utf-8", "backslashreplace"))
 
     def _require_accepted(self, payload: Payload) -> None:
         if payload.digest in self._accepted:
