@@ -51,6 +51,16 @@ class MeWMModule(ScriptedLoadableModule):
             '"Medical World Model", ICCV 2025, '
             '<a href="https://arxiv.org/abs/2506.02327">arXiv 2506.02327</a>.'
         )
+        slicer.app.connect("startupCompleted()", self.registerSampleData)
+
+    def registerSampleData(self):
+        """Offer a real liver CT in the Sample Data module; nothing is downloaded yet."""
+        import SampleData
+
+        from MeWMModuleLib import sample_data
+
+        icon = Path(__file__).resolve().parent / "Resources" / "Icons" / "MeWMModule.png"
+        sample_data.register(SampleData.SampleDataLogic, slicer.util.TESTING_DATA_URL, icon)
 
 
 class MeWMModuleWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
@@ -72,7 +82,11 @@ class MeWMModuleWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         self.logic = MeWMModuleLogic()
         self.engine = self.logic.makeEngine()
         self.panel = Panel(
-            slicer.util.childWidgetVariables(widget), slicer.mrmlScene, self.engine, self.logic.defaultRunsFolder
+            slicer.util.childWidgetVariables(widget),
+            slicer.mrmlScene,
+            self.engine,
+            self.logic.makeDependencies(),
+            self.logic.defaultRunsFolder,
         )
         scene = slicer.mrmlScene
         self.addObserver(scene, scene.StartCloseEvent, self.onSceneStartClose)
@@ -145,6 +159,12 @@ class MeWMModuleLogic(ScriptedLoadableModuleLogic):
             return engine_launch(python, os.environ, slicer.util.startupEnvironment())
 
         return Engine(launch, qt.QProcess, qt.QTimer)
+
+    def makeDependencies(self):
+        """Return what asks for, and installs, the Python packages that the engine needs."""
+        from MeWMModuleLib.dependencies import Dependencies, slicer_install
+
+        return Dependencies(slicer.util.confirmOkCancelDisplay, slicer_install)
 
     def defaultRunsFolder(self):
         """Return the folder for runs unless the user chooses one: MeWM in the folder where Slicer keeps scenes."""

@@ -176,6 +176,7 @@ def module(monkeypatch):
     util = types.ModuleType("slicer.util")
     util.VTKObservationMixin = type("VTKObservationMixin", (), {})
     slicer.util = util
+    slicer.app = _Bag(connect=lambda signal, slot: None)
     scripted = types.ModuleType("slicer.ScriptedLoadableModule")
     vars(scripted).update(bases)
     i18n = types.ModuleType("slicer.i18n")

@@ -54,6 +54,13 @@ class FakeEngine:
         self.requests[-1][2]({"id": len(self.requests), "event": event, **fields})
 
 
+class FakeDependencies:
+    """Everything is installed."""
+
+    def ensure(self, python=""):
+        pass
+
+
 class Desk:
     """The open module with what a test needs around it."""
 
@@ -90,8 +97,11 @@ def _open(session, monkeypatch, engine):
     app, application, _views = session
     import MeWMModule
 
+    monkeypatch.setattr(MeWMModule.MeWMModuleLogic, "makeDependencies", lambda self: FakeDependencies())
     if engine is not None:
         monkeypatch.setattr(MeWMModule.MeWMModuleLogic, "makeEngine", lambda self: engine)
+    # Slicer's scene always has one.
+    slicer.vtkMRMLSubjectHierarchyNode.GetSubjectHierarchyNode(app.scene)
     widget = MeWMModule.MeWMModuleWidget()
     widget.setup()
     slicer.modules.MeWMModuleWidget = widget

@@ -28,15 +28,19 @@ _WAIT_MS = 0
 class Panel:
     """What the radiologist sees of MeWM; one for the life of the module's widget."""
 
-    def __init__(self, ui: Any, scene: Any, engine: Any, default_folder: Callable[[], Path]) -> None:
+    def __init__(self, ui: Any, scene: Any, engine: Any, dependencies: Any, default_folder: Callable[[], Path]) -> None:
         """Connect everything; nothing is started.
 
         Args:
             ui: the widgets of ``MeWMModule.ui`` by name.
             scene: the scene.
             engine: :class:`MeWMModuleLib.engine.Engine`, or what stands in for it.
+            dependencies: :class:`MeWMModuleLib.dependencies.Dependencies`, or what stands in for it.
             default_folder: where runs go unless the user chose a folder.
         """
+        self._engine = engine
+        self._dependencies = dependencies
+        self._python = ""
         self.ui = ui
         self.scene = scene
         self.parameters: Any = None
@@ -61,6 +65,7 @@ class Panel:
         ui.exploreButton.clicked.connect(self._on_explore)
         ui.loadRunButton.clicked.connect(self._on_load_run)
         ui.sampleButton.clicked.connect(self._on_sample)
+        ui.setUpButton.clicked.connect(lambda *_args: self.ask("describe", {}))
         ui.statusLabel.visible = False
 
     def set_parameters(self, parameters: Any) -> None:
@@ -152,6 +157,10 @@ class Panel:
     def _begin(self, start: Callable[[], None]) -> None:
         self.tell("")
         try:
+            self._dependencies.ensure(self.parameters.engine_python)
+            if self.parameters.engine_python != self._python:
+                self._python = self.parameters.engine_python
+                self._engine.restart()
             start()
         except (MewmError, OSError) as error:
             self.tell(str(error), error=True)
@@ -172,7 +181,8 @@ class Panel:
             ui.progressBar.value = round(100 * (fraction or 0.0))
         ui.progressLabel.text = controller.progress.words()
         ui.progressLabel.visible = busy
-        ui.loadRunButton.enabled = ui.sampleButton.enabled = not busy
+        for button in (ui.loadRunButton, ui.sampleButton, ui.setUpButton):
+            button.enabled = not busy
         self.case.set_enabled(not busy)
 
     def _on_explore(self, *_args: Any) -> None:
@@ -289,6 +299,9 @@ class Panel:
             self.tell(_done_words(kind, result))
         elif kind == "sample":
             self._take_sample(result)
+        elif kind == "describe":
+            self.case.offer(result["policies"], result["devices"])
+            self.tell(_described(result))
         else:
             self.export.finished(kind, result)
         self._following = False
@@ -307,6 +320,16 @@ class Panel:
 
     def _later(self, action: Callable[[], None]) -> None:
         qt.QTimer.singleShot(_WAIT_MS, lambda: action() if self._open else None)
+
+
+def _described(result: Any) -> str:
+    versions, device = result["versions"], result["device"]
+    memory = f", {device['memory_free_mb'] / 1024:.0f} GB free" if device.get("memory_free_mb") else ""
+    models = ", ".join(f"{role} {model['name']}" for role, model in result["models"].items())
+    return (
+        f"The engine is ready: MeWM {versions['mewm']} on Python {versions['python']} ({result['python']}), "
+        f"{device['name']}, {device['cores']} cores{memory}. Models: {models}."
+    )
 
 
 def _done_words(kind: str, result: Any) -> str:

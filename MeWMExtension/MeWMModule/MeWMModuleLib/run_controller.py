@@ -16,7 +16,7 @@ from typing import Any
 
 from mewm.errors import MewmError
 from MeWMModuleLib.input_files import write_inputs
-from MeWMModuleLib.live_run import LiveRun, start_run
+from MeWMModuleLib.live_run import LiveRun, runs_in, start_run
 from MeWMModuleLib.masks import mask_array
 from MeWMModuleLib.request import explore_request, simulate_request
 
@@ -216,9 +216,8 @@ class RunController:
         def launch() -> None:
             now = datetime.now()
             path = folder / f"{name}-{now:%Y%m%d-%H%M%S-%f}"
-            job.run = start_run(
-                self.scene, f"{name} {now:%Y-%m-%d %H:%M:%S}", name, parameters.ct, mask_array(*tumour), str(path)
-            )
+            identifier = _free_name(self.scene, f"{name} {now:%Y-%m-%d %H:%M:%S}")
+            job.run = start_run(self.scene, identifier, name, parameters.ct, mask_array(*tumour), str(path))
             job.made_run = True
             self._send(job, kind, make_request(parameters, files, str(path)))
 
@@ -228,8 +227,12 @@ class RunController:
     def _send(self, job: _Job, method: str, params: Mapping[str, Any]) -> None:
         self.state = RUNNING
         self.progress = Progress("Starting the engine")
+        try:
+            job.request = self.engine.request(method, params, lambda event: self._on_event(job, event))
+        except MewmError as error:
+            self._end_early(str(error))
+            return
         self.listener.changed()
-        job.request = self.engine.request(method, params, lambda event: self._on_event(job, event))
 
     def _on_event(self, job: _Job, event: Event) -> None:
         if job is not self._job:
@@ -336,6 +339,12 @@ def provisional(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
         {**row, "folder": row.get("folder", ""), "rank": place if row.get("complete", True) else 0}
         for place, row in enumerate(ordered, start=1)
     ]
+
+
+def _free_name(scene: Any, name: str) -> str:
+    """Return the name, with a number behind it where a run of the scene has it already."""
+    taken = {run.identifier for run in runs_in(scene)}
+    return next(n for n in (name, *(f"{name} ({k})" for k in range(2, len(taken) + 3))) if n not in taken)
 
 
 def _disk(error: OSError) -> str:

@@ -1,0 +1,296 @@
+"""A run in the panel with an engine that does what the test says."""
+
+import numpy as np
+import pytest
+import slicer.util as slicer_util
+
+
+def _explore(desk, case_nodes):
+    ct, segmentation = case_nodes(desk)
+    desk.ui.exploreButton.click()
+    desk.wait(lambda: desk.engine.requests, what="the request")
+    return ct, segmentation
+
+
+def _stream(desk, rows, files, ct):
+    for number, row in enumerate(rows):
+        desk.engine.send(
+            "simulated",
+            protocol_id=row["protocol_id"],
+            protocol=row["protocol"],
+            complete=True,
+            files=files(ct, f"f{number}"),
+            box={},
+        )
+        desk.engine.send("scored", row=row)
+    desk.settle()
+
+
+def _finish(desk, rows, result):
+    desk.engine.send("done", result=result(rows))
+    desk.settle()
+
+
+def _shown(desk, name):
+    node = desk.scene.GetSingletonNode(name, "vtkMRMLSliceCompositeNode")
+    return node.GetBackgroundVolumeID(), node.GetForegroundVolumeID(), node.GetForegroundOpacity()
+
+
+def test_the_request_says_what_the_panel_says(desk, case_nodes):
+    parameters, ui = desk.panel.parameters, desk.ui
+    case_nodes(desk)
+    ui.goalLineEdit.text = "avoid platinum"
+    ui.seedSpinBox.value = 7
+    ui.afpLineEdit.text = "120"
+    ui.portalVeinComboBox.currentIndex = 2
+    ui.jaundiceCheckBox.click()
+    from PySide6.QtCore import Qt
+
+    ui.formularyListWidget.item(0).setCheckState(Qt.Unchecked)
+    desk.settle()
+    ui.exploreButton.click()
+    desk.wait(lambda: desk.engine.requests)
+    method, params, _ = desk.engine.requests[0]
+    assert method == "explore"
+    assert params["goal"] == "avoid platinum" and params["settings"]["seed"] == 7
+    assert params["case"]["facts"] == {"afp_ng_ml": 120.0, "portal_vein_thrombosis": "branch", "jaundice": True}
+    assert params["formulary"] == {"unavailable": ["raltitrexed"]}
+    assert params["run"].startswith(parameters.runs_folder) and params["name"] == "case"
+
+
+def test_what_is_written_lies_where_it_lies_in_the_patient(desk, case_nodes):
+    sitk = pytest.importorskip("SimpleITK")
+    oblique = np.eye(4)
+    oblique[:3, :3] = np.array([[0.8, -0.6, 0], [0.6, 0.8, 0], [0, 0, -1]]) @ np.diag((1.5, 1.2, 3.0))
+    oblique[:3, 3] = (12, -34, 56)
+    ct, _ = case_nodes(desk, oblique)
+    desk.ui.exploreButton.click()
+    desk.wait(lambda: desk.engine.requests)
+    case = desk.engine.requests[0][1]["case"]
+    image, mask = sitk.ReadImage(case["ct"]), sitk.ReadImage(case["lesion"])
+    np.testing.assert_array_equal(sitk.GetArrayFromImage(image), slicer_util.arrayFromVolume(ct))
+    lps = image.TransformIndexToPhysicalPoint((20, 15, 8))
+    ras = (oblique @ (20, 15, 8, 1))[:3]
+    assert lps == pytest.approx((-ras[0], -ras[1], ras[2]), abs=1e-4)
+    assert mask[mask.TransformPhysicalPointToIndex(lps)] == 1
+    assert sitk.GetArrayFromImage(mask).sum() == 7 * 12 * 13
+
+
+def test_rows_and_futures_come_while_it_runs(desk, case_nodes, rows, future_files):
+    ct, _ = _explore(desk, case_nodes)
+    assert desk.ui.exploreButton.text == "Cancel" and desk.ui.exploreButton.enabled
+    desk.engine.send("progress", stage="Racing the contenders", fraction=0.4, done=4, total=10, elapsed_s=2, left_s=31)
+    desk.settle()
+    assert desk.ui.progressBar.value == 40
+    assert desk.ui.progressLabel.text == "Racing the contenders, about 31 s left"
+    _stream(desk, rows[1:3], future_files, ct)
+    model = desk.panel.review.ranking.model
+    assert [model.item(n, 1).text() for n in range(model.rowCount())] == [row["protocol"] for row in rows[1:3]]
+    # The newest future is shown until the user chooses.
+    assert desk.panel.review.shown[0].text == rows[2]["protocol"]
+    desk.panel.review.select([rows[1]["protocol_id"]])
+    _stream(desk, rows[:1], future_files, ct)
+    assert desk.panel.review.shown[0].text == rows[1]["protocol"]
+    assert model.item(0, 1).text() == rows[0]["protocol"]
+
+
+def test_the_selection_drives_the_views(desk, case_nodes, rows, future_files, result):
+    ct, _ = _explore(desk, case_nodes)
+    before = slicer_util.arrayFromVolume(ct).copy()
+    _stream(desk, rows, future_files, ct)
+    _finish(desk, rows, result)
+    panel, ui = desk.panel, desk.ui
+    assert panel.review.chosen["rank"] == 1
+    from PySide6.QtCore import Qt
+    from PySide6.QtTest import QTest
+
+    ui.rankingView.setFocus()
+    QTest.keyClick(ui.rankingView, Qt.Key_Down)
+    desk.settle()
+    run = panel.review.run
+    second = run.future(rows[1]["protocol_id"])
+    assert _shown(desk, "Red")[:2] == (ct.GetID(), None)
+    assert _shown(desk, "Yellow") == (ct.GetID(), second.simulated.GetID(), 1.0)
+    for _ in range(4):
+        QTest.keyClick(ui.rankingView, Qt.Key_Down, Qt.ShiftModifier)
+    QTest.keyClick(ui.rankingView, Qt.Key_Up, Qt.ShiftModifier)
+    desk.settle()
+    shown = [future.protocol_id for future in panel.review.shown]
+    assert len(shown) == 4
+    for name, future in zip(("Yellow", "Green", "MeWM3", "MeWM4"), panel.review.shown, strict=False):
+        assert _shown(desk, name)[1] == future.simulated.GetID()
+        assert (
+            future.tissue.GetDisplayNode().GetViewNodeIDs()[0]
+            == desk.scene.GetSingletonNode(name, "vtkMRMLSliceNode").GetID()
+        )
+    plotted = [
+        run.chart.GetNthPlotSeriesNode(n).GetYColumnName() for n in range(run.chart.GetNumberOfPlotSeriesNodes())
+    ]
+    assert plotted == shown
+    ui.fadeSlider.value = 30
+    ui.differenceCheckBox.click()
+    ui.necrosisCheckBox.click()
+    desk.settle()
+    first = panel.review.shown[0]
+    node = desk.scene.GetSingletonNode("Yellow", "vtkMRMLSliceCompositeNode")
+    assert node.GetForegroundOpacity() == pytest.approx(0.3)
+    assert node.GetNthLayerVolumeID(3) == first.difference.GetID()
+    assert ui.legendLabel.visible
+    segments = first.tissue.GetSegmentation()
+    seen = {
+        segments.GetSegment(i).GetName(): first.tissue.GetDisplayNode().GetSegmentVisibility(i)
+        for i in segments.GetSegmentIDs()
+    }
+    assert seen == {"Viable tumour": True, "Necrosis": False, "Lipiodol": True}
+    ui.lipiodolButton.click()
+    for volume in (ct, first.simulated):
+        assert volume.GetDisplayNode().GetWindow() == 1500
+    np.testing.assert_array_equal(slicer_util.arrayFromVolume(ct), before)
+
+
+def test_columns_sort_by_number(desk, case_nodes, rows, result):
+    _explore(desk, case_nodes)
+    many = [
+        {**rows[0], "protocol_id": f"p{n}", "risk": -1.0 + n / 10, "median_weeks": 200.0 - 11 * n} for n in range(12)
+    ]
+    many[3]["median_weeks"] = None
+    _finish(desk, many, result)
+    view = desk.ui.rankingView
+    from PySide6.QtCore import Qt
+
+    model = desk.panel.review.ranking.model
+    assert [model.item(n, 0).text() for n in range(12)] == [str(n) for n in range(1, 13)]
+    view.sortByColumn(4, Qt.AscendingOrder)
+    medians = [model.item(n, 4).text() for n in range(12)]
+    assert medians[-1] == "not reached" and medians[0] == "79 wk" and medians[-2] == "200 wk"
+
+
+def test_cancel_takes_everything_back(desk, case_nodes, rows, future_files):
+    case_nodes(desk)
+    before = desk.node_ids()
+    ct, _ = desk.panel.parameters.ct, None
+    desk.ui.exploreButton.click()
+    desk.wait(lambda: desk.engine.requests)
+    _stream(desk, rows[:2], future_files, ct)
+    assert desk.node_ids() != before
+    desk.ui.exploreButton.click()
+    desk.settle()
+    assert desk.engine.cancelled == [1] and not desk.ui.exploreButton.enabled
+    desk.engine.send("error", kind="cancelled", message="Cancelled.")
+    desk.settle()
+    assert desk.node_ids() - before <= {n for n in desk.node_ids() if "Composite" in n or "View" in n}
+    assert desk.ui.statusLabel.text == "Cancelled; nothing was kept."
+    assert desk.ui.exploreButton.text == "Explore" and desk.ui.exploreButton.enabled
+
+
+def test_cancel_before_anything_was_sent(desk, case_nodes):
+    case_nodes(desk)
+    desk.ui.exploreButton.click()
+    desk.ui.exploreButton.click()
+    desk.settle()
+    assert desk.engine.requests == [] and not desk.panel.controller.busy
+
+
+@pytest.mark.parametrize("which", ["CT", "tumour segmentation"])
+def test_deleting_an_input_stops_the_run(desk, case_nodes, rows, future_files, which):
+    ct, segmentation = _explore(desk, case_nodes)
+    _stream(desk, rows[:1], future_files, ct)
+    desk.scene.RemoveNode(ct if which == "CT" else segmentation)
+    desk.settle()
+    assert desk.ui.statusLabel.text == f"The {which} was deleted, so the run was stopped; nothing was kept."
+    assert desk.engine.cancelled == [1]
+    assert desk.panel.review.run is None and not desk.panel.controller.busy
+    _stream(desk, rows[:1], future_files, ct) if which != "CT" else None
+    assert desk.panel.review.run is None
+
+
+def test_closing_the_scene_stops_the_run(desk, case_nodes, rows, future_files):
+    ct, _ = _explore(desk, case_nodes)
+    _stream(desk, rows[:2], future_files, ct)
+    desk.scene.Clear(False)
+    desk.settle()
+    assert desk.engine.cancelled == [1]
+    assert desk.ui.statusLabel.text.startswith("The scene was closed")
+    assert desk.panel.parameters.ct is None and desk.panel.review.run is None
+    assert desk.scene.GetNumberOfNodesByClass("vtkMRMLScalarVolumeNode") == 0
+    desk.engine.send("scored", row=rows[0])
+    desk.settle()
+    assert desk.panel.review.run is None
+
+
+def test_two_runs_in_a_row_lie_side_by_side_and_go_one_by_one(desk, case_nodes, rows, future_files, result):
+    ct, _ = _explore(desk, case_nodes)
+    inputs = desk.node_ids()
+    for number in (1, 2):
+        desk.wait(lambda: desk.ui.exploreButton.enabled)
+        if number == 2:
+            desk.ui.exploreButton.click()
+            desk.wait(lambda: len(desk.engine.requests) == 2)
+        _stream(desk, rows[:2], future_files, ct)
+        _finish(desk, rows[:2], result)
+    from MeWMModuleLib.live_run import runs_in
+
+    assert len(runs_in(desk.scene)) == 2 and desk.ui.runComboBox.count == 2
+    for left in (1, 0):
+        desk.ui.removeRunButton.click()
+        desk.settle()
+        assert len(runs_in(desk.scene)) == left
+    assert desk.scene.IsNodePresent(ct)
+    leftover = {i for i in desk.node_ids() - inputs if desk.scene.GetNodeByID(i).GetAttribute("MeWM.Run")}
+    assert leftover == set()
+
+
+def test_an_error_of_the_engine_is_told_in_its_words(desk, case_nodes):
+    _explore(desk, case_nodes)
+    desk.engine.send("error", kind="input", message="The lesion lies outside the CT; choose another mask.")
+    desk.settle()
+    assert desk.ui.statusLabel.text == "The lesion lies outside the CT; choose another mask."
+    assert desk.ui.exploreButton.enabled and desk.panel.review.run is None
+
+
+def test_a_future_that_does_not_fit_the_ct_stops_the_run(desk, case_nodes, rows, tmp_path):
+    import phantom_run
+
+    _explore(desk, case_nodes)
+    files = {"ct": str(tmp_path / "c.nrrd"), "tissue": str(tmp_path / "t.nrrd")}
+    for path, kind in zip(files.values(), (np.int16, np.uint8), strict=True):
+        phantom_run.write_nrrd(path, np.ones((3, 3, 3), kind), np.eye(3), (0, 0, 0))
+    desk.engine.send("simulated", protocol_id="x", protocol="Lobaplatin 30 mg", complete=True, files=files, box={})
+    desk.settle()
+    assert "does not lie on the voxels" in desk.ui.statusLabel.text
+    assert desk.panel.review.run is None and desk.engine.cancelled == [1]
+
+
+def test_a_row_without_volumes_is_fetched(desk, case_nodes, rows, future_files, result):
+    ct, _ = _explore(desk, case_nodes)
+    _stream(desk, rows[:1], future_files, ct)
+    _finish(desk, rows[:3], result)
+    desk.panel.review.select([rows[2]["protocol_id"]])
+    desk.settle()
+    method, params, _ = desk.engine.requests[-1]
+    assert (method, params["protocol_id"]) == ("volumes", rows[2]["protocol_id"])
+    _stream(desk, rows[2:3], future_files, ct)
+    desk.engine.send("done", result={**result(rows[:3]), "protocol_id": rows[2]["protocol_id"]})
+    desk.settle()
+    assert [future.text for future in desk.panel.review.shown] == [rows[2]["protocol"]]
+
+
+def test_the_whole_simulated_ct_is_the_ct_with_the_future_in_it(desk, case_nodes, rows, future_files, result):
+    ct, _ = _explore(desk, case_nodes)
+    _stream(desk, rows[:1], future_files, ct)
+    _finish(desk, rows[:1], result)
+    desk.ui.wholeVolumeButton.click()
+    (whole,) = [n for n in slicer_util.getNodesByClass("vtkMRMLScalarVolumeNode") if "whole" in n.GetName()]
+    expected = slicer_util.arrayFromVolume(ct).copy()
+    expected[6:13, 12:24, 15:28][2:4, 3:8, 3:9] = 700
+    np.testing.assert_array_equal(slicer_util.arrayFromVolume(whole), expected)
+    assert whole.GetAttribute("MeWM.Synthetic") == "1" and whole.GetName().startswith("SIMULATED")
+
+
+def test_closing_the_module_in_the_middle_says_and_leaves_nothing(desk, case_nodes, rows, future_files):
+    ct, _ = _explore(desk, case_nodes)
+    _stream(desk, rows[:1], future_files, ct)
+    desk.panel.close()
+    desk.engine.send("scored", row=rows[0])
+    desk.settle()
+    assert not [n for n in desk.node_ids() if desk.scene.GetNodeByID(n).GetAttribute("MeWM.Run")]
