@@ -20,6 +20,16 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     parser.add_argument("--cohort", type=Path, required=True, metavar="DIR", help="folder written by cohort simulate")
     parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="bundle folder to write")
     parser.set_defaults(run=cox)
+    parser = models.add_parser(
+        "clinical-cox",
+        help="Cox regression on the clinical facts of the real HCC-TACE-Seg table alone",
+        epilog="example: mewm train clinical-cox --table clinical.csv --out models/clinical_cox",
+    )
+    parser.add_argument("--table", type=Path, required=True, metavar="FILE", help="TCIA's clinical table, xlsx or csv")
+    parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="bundle folder to write")
+    parser.add_argument("--repeats", type=int, default=20, help="repeats of the 5-fold cross-validation (default: 20)")
+    parser.add_argument("--seed", type=int, default=1, help="seed of splits and bootstrap")
+    parser.set_defaults(run=clinical_cox)
 
 
 def cox(args: argparse.Namespace) -> int:
@@ -29,6 +39,19 @@ def cox(args: argparse.Namespace) -> int:
     with counted("reading cases", None) as progress:
         report = fit_cox(args.cohort, args.out, progress=progress)
     for name, value in report.items():
+        print(f"{name}: {value}")
+    print(f"bundle in {args.out}")
+    return 0
+
+
+def clinical_cox(args: argparse.Namespace) -> int:
+    """Fit and write the clinical Cox bundle, print its figures."""
+    from mewm.errors import InputError
+    from mewm.training.clinical_cox import fit_clinical_cox
+
+    if args.repeats < 1:
+        raise InputError(f"{args.repeats} repeats of the cross-validation give no figure; ask for at least 1.")
+    for name, value in fit_clinical_cox(args.table, args.out, repeats=args.repeats, seed=args.seed).items():
         print(f"{name}: {value}")
     print(f"bundle in {args.out}")
     return 0

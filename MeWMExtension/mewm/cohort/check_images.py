@@ -64,8 +64,9 @@ def check_images(
         problems += _ct_problems(case, name, images[name], array) if name.endswith("_ct") else []
         problems += _mask_problems(case, name, array) if name in _MASKS else []
     problems += _relation_problems(case, arrays, spacing, lesion_ml)
-    first = arrays.get("pre_ct")
-    return problems, None if first is None else hashlib.sha256(first.tobytes()).hexdigest()
+    if "pre_ct" not in images:
+        return problems, None
+    return problems, hashlib.sha256(sitk.GetArrayViewFromImage(images["pre_ct"]).tobytes()).hexdigest()
 
 
 def _grid_problems(

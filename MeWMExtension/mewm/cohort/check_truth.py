@@ -68,6 +68,7 @@ def check_truth(folder: Path, line: Mapping[str, str], truth: Mapping[str, str])
         elif name.startswith(_POSITIVE) and numbers[name] <= 0:
             problems.append(Problem(case, name, f"Case {case} has the {name} {text} in truth.csv; it must be above 0."))
     problems += _outcome(case, line, numbers)
+    problems += _response(case, line, truth)
     problems += _facts(case, line, truth)
     problems += _volumes(folder, case, numbers)
     problems += _hazards(folder, case, line, truth)
@@ -114,6 +115,14 @@ def _outcome(case: str, line: Mapping[str, str], truth: Mapping[str, float]) -> 
         yield Problem(
             case, "event", f"Case {case} is censored at {weeks:g} weeks, but truth.csv has its death at {death:g}."
         )
+
+
+def _response(case: str, line: Mapping[str, str], truth: Mapping[str, str]) -> Iterator[Problem]:
+    target, told = truth.get("target_response"), line.get("mrecist")
+    expected = "PD" if line.get("new_lesion") == "true" else target
+    if target and told and told != expected:
+        why = " with a new lesion" if line.get("new_lesion") == "true" else ""
+        yield Problem(case, "mrecist", f"Case {case} has the mrecist {told}, but its target is {target}{why}.")
 
 
 def _facts(case: str, line: Mapping[str, str], truth: Mapping[str, str]) -> Iterator[Problem]:
@@ -163,6 +172,9 @@ def _hazards(folder: Path, case: str, line: Mapping[str, str], truth: Mapping[st
     if not found:
         yield Problem(case, HAZARDS, f"Case {case} has an empty {HAZARDS}.")
         return
+    count = truth.get("admissible_protocols")
+    if count and count != str(len(found)):
+        yield Problem(case, HAZARDS, f"Case {case} has {len(found)} protocols in {HAZARDS}, but {count} in truth.csv.")
     yield from _best(case, truth, found)
 
 
