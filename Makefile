@@ -18,7 +18,7 @@ help:
 $(VENV)/.installed: pyproject.toml constraints.txt requirements-sample.txt
 	@$(PYTHON) -c "import sys; v = sys.version_info[:2]; sys.exit(0 if (3, 10) <= v <= (3, 12) else f'MeWM is tested with Python 3.10 to 3.12, but {sys.executable} is {v[0]}.{v[1]}; run make PYTHON=python3.12')"
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable ".[training,evaluation,dicom,policy,scene,test]"
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable ".[evaluation,dicom,policy,scene,test]"
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --requirement requirements-sample.txt
 	@touch $@
 
