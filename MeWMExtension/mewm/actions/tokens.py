@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from dataclasses import dataclass
-from functools import cached_property
+from dataclasses import dataclass, field
 
 from mewm.actions.lexicon import FOREIGN_UNITS, MASS_MG, SIZE_UM, VAGUE_UNITS, VOLUME_ML
 
@@ -62,6 +61,7 @@ class Token:
         start, end: its place in the clause.
         agent: the agent it names, for kind ``"agent"``.
         quantity: the amount, for kind ``"quantity"``.
+        lower: the text in lower case.
     """
 
     kind: str
@@ -70,11 +70,11 @@ class Token:
     end: int
     agent: str = ""
     quantity: Quantity | None = None
+    lower: str = field(init=False, repr=False, compare=False)
 
-    @cached_property
-    def lower(self) -> str:
-        """The text in lower case."""
-        return self.text.lower()
+    def __post_init__(self) -> None:
+        # Read for every word many times over: a stored field is far cheaper than a cached property.
+        object.__setattr__(self, "lower", self.text.lower())
 
 
 def tokenise(clause: str) -> list[Token]:

@@ -106,8 +106,9 @@ def _could_be_name(piece: Piece) -> bool:
 def _is_agent(found: list[Piece], start: int, end: int, text: str, clause: str) -> bool:
     words = [p for p in found[start:end] if p.sort == "word"]
     completes = end < len(found) and found[end].holds and found[end].sort != "particles"
+    titles = completes and start == 0 and clause[found[end - 1].end :].lstrip().startswith(":")
     described = end < len(found) and found[end].sort == "particles" and start > 0 and found[start - 1].given
-    if described or len(words) > _NAME_WORDS or (completes and found[end].start - found[end - 1].end <= 1):
+    if described or titles or len(words) > _NAME_WORDS or (completes and found[end].start - found[end - 1].end <= 1):
         return False
     if _is_gloss(found, start, end):
         return text[0].isupper() and len(text) > _SHORTEST

@@ -70,7 +70,9 @@ def assign(found: list[Piece]) -> tuple[list[Held], list[Piece]]:
         (cost, abs(q - h), q, h)
         for q in free
         for h in holders
-        if (slot := _slot(found[h], found[q])) and (cost := _cost(found, q, h, reads_on, slot)) < _FARTHEST
+        if (slot := _slot(found[h], found[q]))
+        and not _contents(found, h, q)
+        and (cost := _cost(found, q, h, reads_on, slot)) < _FARTHEST
     )
     taken: set[int] = set()
     for _, _, q, h in pairs:
@@ -82,6 +84,13 @@ def assign(found: list[Piece]) -> tuple[list[Held], list[Piece]]:
     # A second size of the only particles of the clause: "beads (100-300 µm and 300-500 µm)".
     further = [Held(sized[0], size=p) for p in left if len(sized) == 1 and _is_size(p)]
     return [*(held[i] for i in holders), *further], [p for p in left if not _is_size(p)]
+
+
+def _contents(found: list[Piece], h: int, q: int) -> bool:
+    """Return whether an amount is of what a carrier is made of: "an emulsion of 8 ml Lipiodol"."""
+    if found[h].sort != "carrier" or h > q:
+        return False
+    return any(p.lower in ("of", "containing", "with", "from", "using", "made", "consisting") for p in found[h + 1 : q])
 
 
 def _is_size(amount: Piece) -> bool:

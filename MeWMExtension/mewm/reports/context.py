@@ -31,6 +31,11 @@ _AGO = re.compile(
     r"\b(?:\w+ (?:years?|months?|weeks?|days?) (?:ago|earlier|before)|last (?:week|month|year)|elsewhere|previously)\b",
     re.IGNORECASE,
 )
+_DATED = re.compile(
+    rf"\bin (?:(?:{_MONTHS})\b\.? ?)?(?:19|20)\d\d\b.*\b(?:underwent|received|treated)|"
+    rf"\b(?:underwent|received|treated)\b.*\bin (?:(?:{_MONTHS})\b\.? ?)?(?:19|20)\d\d\b",
+    re.IGNORECASE,
+)
 _NOW = re.compile(
     r"\b(?:today|now|this (?:time|session|procedure|treatment)|currently|presently|in the (?:present|"
     r"current) (?:session|procedure))\b",
@@ -103,6 +108,7 @@ _NOUNS = _words(
     "embolisation infusion injection sponge beads chemotherapy fluid and or"
 )
 _VERBS = _words("was were is are be been has have had could can did do does should would")
+_NONE = re.compile(r"\s*(?:\(\s*-\s*\)|[:=]\s*(?:none|nil|no|not (?:used|given)|0|-)\s*(?:$|[,;.)]))", re.IGNORECASE)
 _WITHHELD = re.compile(
     r"withheld|omitted|avoided|deferred|declined|refused|contra-?indicated|unavailable|abandoned|spared|skipped|refrained|dispensed|excluded"
 )
@@ -134,12 +140,14 @@ def why_not_given(clause: Clause, found: list[Piece], i: int, dosed: bool) -> st
     before, after = clause.text[: piece.start], clause.text[piece.end :]
     if _INSTRUCTION.search(clause.text):
         return "instruction"
-    if _denied_before(found, i, dosed) or _denied_after(found, i):
+    if _denied_before(found, i, dosed) or _denied_after(found, i, after):
         return "negated"
     if not _NOW.search(before):
         if reason := section(clause.heading):
             return reason
-        if _EARLIER.search(before) or (_AGO.search(clause.text) and not _NOW.search(clause.text)):
+        if _EARLIER.search(before) or (
+            (_AGO.search(clause.text) or _DATED.search(clause.text)) and not _NOW.search(clause.text)
+        ):
             return "history"
         if _LATER.search(before) or (_LATER.search(after) and not any(p.lower in ("was", "were") for p in found)):
             return "plan"
@@ -174,7 +182,9 @@ def _denied_before(found: list[Piece], i: int, dosed: bool) -> bool:
     return False
 
 
-def _denied_after(found: list[Piece], i: int) -> bool:
+def _denied_after(found: list[Piece], i: int, after: str) -> bool:
+    if _NONE.match(after):
+        return True
     rest = found[i + 1 :]
     while rest and (rest[0].holds or rest[0].sort in ("quantity", "mark") or rest[0].lower in _NOUNS):
         if rest[0].lower == "(":

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from functools import cached_property, lru_cache
+from functools import lru_cache
 from typing import Literal
 
 from mewm.actions.base import load_action_base, normalise_name
@@ -59,6 +59,7 @@ class Piece:
         generic: whether the name stands for any bead.
         misspelt: whether the name was read in spite of its spelling.
         loaded: amounts that came with a joined pair of bead and drug.
+        lower: the text in lower case.
     """
 
     sort: Sort
@@ -71,21 +72,20 @@ class Piece:
     generic: bool = False
     misspelt: bool = False
     loaded: tuple[Piece, ...] = field(default=())
+    lower: str = field(init=False, repr=False, compare=False)
 
-    @cached_property
-    def lower(self) -> str:
-        """The text in lower case."""
-        return self.text.lower()
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "lower", self.text.lower())
 
-    @cached_property
+    @property
     def given(self) -> bool:
         """Whether it names an agent, known or not."""
         return self.sort in ("agent", "unknown")
 
-    @cached_property
+    @property
     def holds(self) -> bool:
         """Whether an amount can belong to it."""
-        return self.sort in ("agent", "unknown", "carrier", "supportive", "particles")
+        return self.sort not in ("word", "mark", "quantity")
 
 
 _Entry = tuple[Sort, str, str]
@@ -167,8 +167,10 @@ def _only_part(tokens: list[Token], start: int, count: int) -> bool:
 def _longest(tokens: list[Token], start: int) -> tuple[_Entry, int] | None:
     """Return the longest name that begins at a token, and of how many tokens it is made."""
     index = _index()
-    parts = _WORDS.findall(tokens[start].lower) if tokens[start].kind == "word" else []
-    known = index.get(parts[0]) if parts else None
+    word = tokens[start].lower
+    if tokens[start].kind != "word":
+        return None
+    known = index.get(word) if word.isalnum() else index.get((_WORDS.findall(word) or [""])[0])
     if known is None:
         return None
     best = None
@@ -256,8 +258,8 @@ def _number_words(tokens: list[Token], clause: str) -> list[Token]:
     """Read ``"ten mg"`` as an amount."""
     read: list[Token] = []
     for token in tokens:
-        number = NUMBER_WORDS.get(read[-1].lower) if read else None
-        if number and token.kind == "word" and token.lower in _UNITS:
+        unit_word = token.kind == "word" and token.lower in _UNITS
+        if unit_word and read and (number := NUMBER_WORDS.get(read[-1].lower)):
             first = read.pop()
             unit, factor = _UNITS[token.lower]
             amount = number * factor

@@ -8,7 +8,8 @@ STAIN = re.compile(
     r"\b(?:stain\w*|staning|blush\w*|(?:tumou?r|lesion) shadow|"
     r"opacification|tumou?r(?:al|ous)? (?:vascularity|perfusion|"
     r"enhancement|opacity|response)|"
-    r"vascularity|hypervascular\w*|neovascular\w*|residual (?:tumou?r )?enhancement|devascular\w*|abnormal vessels|"
+    r"vascularity|hypervascular\w*|vasculari[sz]ed|neovascular\w*|residual (?:tumou?r )?enhancement|"
+    r"devascular\w*|abnormal vessels|"
     r"fills? the tumou?r|(?:angiographic|partial|complete|incomplete) (?:cr|pr|sd|response))\b",
     re.IGNORECASE,
 )
@@ -35,7 +36,7 @@ DEPOSIT = re.compile(
     r"|\b(?:lipiodol|iodi[sz]ed oil|oil) (?:staining|filling|filled|is dense|was dense)",
     re.IGNORECASE,
 )
-DEPOSITED = re.compile(r"\bdeposi\w+", re.IGNORECASE)
+DEPOSITED = re.compile(r"\bdeposi\w+|\buptake\b|\bretention\b", re.IGNORECASE)
 OIL = re.compile(r"lip[io]+dol|lipo?iodol|oil\b|ethiod|\blip\b|tumou?r|lesion|target|nodule|mass", re.IGNORECASE)
 
 GOOD = re.compile(
