@@ -1,0 +1,124 @@
+"""The panel's times on the simulated sample: opening, blocking, first row, selection, cancel.
+
+Runs the real module, the real engine process and the real scene on the stand-in of Testing/panel; Slicer's own drawing
+of the views is not in the figures. ``--ct`` and ``--lesion`` take a case from files instead of the sample.
+"""
+
+import argparse
+import statistics
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "panel"))
+import open_module
+
+
+class Heartbeat:
+    """The longest time between two turns of the event loop: how long the window did not answer."""
+
+    def __init__(self):
+        from PySide6.QtCore import QTimer
+
+        self.gaps = []
+        self._last = time.perf_counter()
+        self._timer = QTimer()
+        self._timer.timeout.connect(self._beat)
+        self._timer.start(0)
+
+    def _beat(self):
+        now = time.perf_counter()
+        self.gaps.append(now - self._last)
+        self._last = now
+
+    def take(self):
+        """Return the gaps since the last call, in ms, longest first."""
+        gaps, self.gaps = self.gaps, []
+        return sorted((1000 * gap for gap in gaps), reverse=True)
+
+
+def line(name, value, target=""):
+    print(f"{name:<52} {value:>12} {target}", flush=True)
+
+
+def load(session, panel, ct_file, lesion_file):
+    """Put a case from files into the scene and choose it."""
+    from MeWMModuleLib.nodes import read_volume
+    from MeWMModuleLib.segmentations import add_label_segmentation
+
+    ct = read_volume(session.scene, Path(ct_file), "CT")
+    ct.CreateDefaultDisplayNodes()
+    tumour = add_label_segmentation(session.scene, Path(lesion_file), "Tumour", {1: ("Tumour", (1.0, 0.2, 0.2))}, ct)
+    panel.parameters.ct, panel.parameters.tumour = ct, tumour
+
+
+def main():
+    """Print the figures."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--ct")
+    parser.add_argument("--lesion")
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory() as temporary:
+        session = open_module.start_slicer(temporary)
+        measure(session, temporary, options)
+
+
+def measure(session, temporary, options):
+    """Go the user's way once and time it."""
+    widget, seconds = open_module.open_module(temporary)
+    panel = widget.panel
+    line("panel opens", f"{seconds:.2f} s", "< 1 s")
+    start = time.perf_counter()
+    panel._on_sample()
+    open_module.wait(session, lambda: not panel.controller.busy)
+    line("engine cold, sample loaded", f"{time.perf_counter() - start:.2f} s")
+    if options.ct:
+        load(session, panel, options.ct, options.lesion)
+    line("voxels of the CT", "x".join(map(str, panel.parameters.ct.GetImageData().GetDimensions())))
+    open_module.wait(session, lambda: panel.ui.exploreButton.isEnabled())
+
+    heart = Heartbeat()
+    start = time.perf_counter()
+    panel._on_explore()
+    open_module.wait(session, lambda: panel.review.run is not None and panel.review.run.rows())
+    line("first row after Explore, warm engine", f"{time.perf_counter() - start:.2f} s", "< 5 s")
+    open_module.wait(session, lambda: panel.review.shown)
+    line("first simulated CT in the views", f"{time.perf_counter() - start:.2f} s", "< 5 s")
+    open_module.wait(session, lambda: not panel.controller.busy)
+    gaps = heart.take()
+    line("whole search", f"{time.perf_counter() - start:.2f} s")
+    line("window blocked during the search, longest", f"{gaps[0]:.0f} ms", "< 100 ms")
+    line("  second longest / turns over 100 ms", f"{gaps[1]:.0f} ms / {sum(gap > 100 for gap in gaps)}")
+
+    kept = [row["protocol_id"] for row in panel.review.run.rows() if panel.review.run.future(row["protocol_id"])]
+    times = []
+    for key in kept * 3:
+        start = time.perf_counter()
+        panel.review.select([key])
+        session.application.processEvents()
+        times.append(1000 * (time.perf_counter() - start))
+    worst = f"{statistics.median(times):.0f} / {max(times):.0f} ms"
+    line("row selected to views updated, median / worst", worst, "< 200 ms")
+    start = time.perf_counter()
+    panel.review.select(kept[:4])
+    session.application.processEvents()
+    line("four protocols selected to views updated", f"{1000 * (time.perf_counter() - start):.0f} ms", "< 200 ms")
+
+    open_module.wait(session, lambda: not panel.controller.busy)
+    for moment, ready in (
+        ("at once", lambda: panel.controller.state == "running"),
+        ("at the first row", lambda: panel.controller.run is not None and panel.controller.run.rows()),
+    ):
+        open_module.wait(session, lambda: panel.ui.exploreButton.isEnabled())
+        panel._on_explore()
+        open_module.wait(session, ready)
+        panel._on_explore()
+        line(f"cancel {moment}", f"{open_module.wait(session, lambda: not panel.controller.busy):.2f} s", "< 1 s")
+    start = time.perf_counter()
+    widget.cleanup()
+    line("module closed, process gone", f"{time.perf_counter() - start:.2f} s")
+
+
+if __name__ == "__main__":
+    main()
