@@ -174,7 +174,7 @@ def _longest(tokens: list[Token], start: int) -> tuple[_Entry, int] | None:
     if known is None:
         return None
     best = None
-    parts = []
+    parts: list[str] = []
     for count, token in enumerate(tokens[start : start + 2 * _LONGEST], 1):
         if token.kind == "mark" and token.text == "-" and parts:
             continue
