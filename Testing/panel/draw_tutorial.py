@@ -43,44 +43,44 @@ class Tour:
         """Go the whole way."""
         ui, panel = self.ui, self.panel
         self.fold()
-        self.save("panel_empty", 950)
+        self.save("panel_empty")
         panel._on_sample()
         self.wait(lambda: not panel.controller.busy)
         if self.options.ct:
             self.load()
         self.wait(ui.exploreButton.isEnabled)
-        self.save("panel_ready", 950)
+        self.save("panel_ready")
 
         panel._on_explore()
         self.wait(lambda: (panel.controller.progress.fraction or 0) > 0.5)
-        self.save("panel_running", 1100)
+        self.save("panel_running")
         self.wait(lambda: not panel.controller.busy)
         self.fold("resultsCollapsibleButton", "reviewCollapsibleButton")
-        self.save("panel_results", 820, ("Red", "Yellow"))
+        self.save("panel_results", ("Red", "Yellow"))
         kept = [row["protocol_id"] for row in panel.review.run.rows() if panel.review.run.future(row["protocol_id"])]
         panel.parameters.show_difference = True
         panel.review.select([kept[0], kept[-1]])
-        self.save("panel_compared", 900, ("Red", "Yellow", "Green"))
+        self.save("panel_compared", ("Red", "Yellow", "Green"))
         panel.parameters.show_difference = False
         panel.review.select(kept[:1])
         self.fold("resultsCollapsibleButton", "whyCollapsibleButton")
-        self.save("panel_why", 850)
+        self.save("panel_why")
 
         self.fold("ownCollapsibleButton")
         panel.parameters.own_protocol = "Lobaplatin 30 mg; Cisplatin 50 mg; Lipiodol 10 ml"
-        self.save("panel_own", 760)
+        self.save("panel_own")
         panel.parameters.own_protocol = "Epirubicin 50 mg; Lipiodol 10 ml; Gelatin Sponge 350 µm"
         self.wait(ui.simulateButton.isEnabled)
         panel.simulate()
         self.wait(lambda: not panel.controller.busy)
         self.fold("resultsCollapsibleButton", "exportCollapsibleButton")
-        self.save("panel_export", 760)
+        self.save("panel_export")
 
         panel.parameters.engine_python = "/no/such/python"
         panel._on_explore()
         self.wait(lambda: not panel.controller.busy)
         self.fold("caseCollapsibleButton")
-        self.save("panel_error", 560)
+        self.save("panel_error")
 
     def load(self):
         """Choose a case from files."""
@@ -95,6 +95,7 @@ class Tour:
         tumour = add_label_segmentation(self.session.scene, Path(self.options.lesion), "Segmentation", labels, ct)
         parameters = self.panel.parameters
         parameters.ct, parameters.tumour, parameters.liver, parameters.case_name = ct, tumour, None, "case1"
+        self.panel.tell("")
         self.settle()
 
     def fold(self, *shown):
@@ -113,12 +114,14 @@ class Tour:
         """Run the event loop until something holds."""
         open_module.wait(self.session, condition)
 
-    def save(self, name, height, views=()):
+    def save(self, name, views=()):
         """Write the panel, with slice views beside it, as a PNG."""
         from PySide6 import QtCore, QtGui
 
         self.settle()
         panel = self.widget.parent
+        height = max(panel.layout().minimumHeightForWidth(PANEL_WIDTH), VIEW[1] if views else 0)
+        height = max(height, 2 * VIEW[1] + 4 if len(views) > 2 else 0)
         panel.setFixedSize(PANEL_WIDTH, height)
         self.settle()
         picture = panel.grab()

@@ -90,9 +90,10 @@ class _FileDialog:
 class _App:
     """What the module asks of ``slicer.app``."""
 
-    def __init__(self, folder, application):
+    def __init__(self, folder, application, logic):
         self.defaultScenePath = str(folder)
         self.processEvents = application.processEvents
+        self.applicationLogic = lambda: logic
 
 
 class _Base:
@@ -169,10 +170,9 @@ def install(slicer_app, folder):
     # The Colors module does this in Slicer.
     scene.RegisterNodeClass(slicer.vtkMRMLColorLegendDisplayNode())
     slicer.mrmlScene = scene
-    slicer.app = _App(folder, application)
+    slicer.app = _App(folder, application, slicer_app.app_logic)
     slicer.modules = types.SimpleNamespace()
-    slicer.util.selectModule = lambda name: None
-    slicer.util.setSliceViewerLayers = lambda **layers: None
+    slicer.util.getModuleWidget = lambda name: slicer.modules.MeWMModuleWidget
     slicer.util.saveScene = lambda path: slicer_app.io_manager.write_scene(path)
     slicer.util.loadScene = lambda path: slicer_app.io_manager.load_scene(path)
     slicer.qMRMLNodeComboBox = widgets.NodeComboBox

@@ -81,7 +81,7 @@ class ComboBinding:
             self.combo.currentIndex = index
             self._writing = False
 
-    def _on_changed(self, _index: int) -> None:
+    def _on_changed(self, *_args: Any) -> None:
         index = self.combo.currentIndex
         if not self._writing and self._parameters is not None and 0 <= index < len(self._choices):
             setattr(self._parameters, self.name, self._choices[index][0])
@@ -107,6 +107,6 @@ class PathBinding:
         if self._parameters is not None and self.edit.currentPath != getattr(self._parameters, self.name):
             self.edit.currentPath = getattr(self._parameters, self.name)
 
-    def _on_changed(self, path: str) -> None:
+    def _on_changed(self, *_args: Any) -> None:
         if self._parameters is not None:
-            setattr(self._parameters, self.name, path)
+            setattr(self._parameters, self.name, self.edit.currentPath)

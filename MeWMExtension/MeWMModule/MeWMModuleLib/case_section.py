@@ -36,7 +36,7 @@ class CaseSection:
         }
         self.policy = ComboBinding(ui.policyComboBox, "policy", [("guideline", "Guideline rules, offline")])
         self.device = ComboBinding(ui.deviceComboBox, "device", [("auto", "automatic"), ("cpu", "processor (CPU)")])
-        self._combos = [
+        self._combos: list[ComboBinding | PathBinding] = [
             *(ComboBinding(getattr(ui, widget), name, choices) for name, (widget, choices) in FACT_CHOICES.items()),
             *(PathBinding(getattr(ui, widget), name) for name, widget in PATHS.items()),
             self.policy,
@@ -62,14 +62,14 @@ class CaseSection:
 
     def refresh(self) -> None:
         """Show what the parameter node says, and choose the likely segment of a newly chosen segmentation."""
-        for role, (binding, words) in self._masks.items():
+        for role, (segments, words) in self._masks.items():
             choices = mask_choices(getattr(self.parameters, role))
-            binding.fill(choices)
-            if getattr(self.parameters, binding.name) not in dict(choices):
+            segments.fill(choices)
+            if getattr(self.parameters, segments.name) not in dict(choices):
                 likely = likely_choice(choices, words)
-                if likely != getattr(self.parameters, binding.name):
-                    setattr(self.parameters, binding.name, likely)
-            binding.refresh()
+                if likely != getattr(self.parameters, segments.name):
+                    setattr(self.parameters, segments.name, likely)
+            segments.refresh()
         for binding in self._combos:
             binding.refresh()
         self._show_formulary()

@@ -140,7 +140,8 @@ class Panel:
     def nodes_changed(self) -> None:
         """Take notice that a node was removed from the scene."""
         self.controller.check_nodes()
-        self.review.forget()
+        # Somebody else's node must not bring the views back to the review.
+        self.review.forget_missing()
         self.schedule()
 
     def scene_closing(self) -> None:
@@ -224,7 +225,9 @@ class Panel:
         parameters.ct, parameters.tumour, parameters.liver = ct, tumour, liver
         parameters.case_name = "sample"
         set_facts(parameters, result["facts"])
-        slicer.util.setSliceViewerLayers(background=ct, fit=True)
+        logic = slicer.app.applicationLogic()
+        logic.GetSelectionNode().SetActiveVolumeID(ct.GetID())
+        logic.PropagateVolumeSelection(1)
         self.tell("A simulated patient is loaded. Press Explore.")
 
     def show_run(self, identifier: str) -> None:

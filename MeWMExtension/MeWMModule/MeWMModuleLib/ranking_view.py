@@ -47,8 +47,10 @@ class RankingView:
         self._filling = True
         self.view.sortingEnabled = False
         self.model.removeRows(0, self.model.rowCount())
-        for row in rows:
-            self.model.appendRow([_item(row, words(row), value(row)) for _title, words, value, _tip in COLUMNS])
+        self.model.setRowCount(len(rows))
+        for place, row in enumerate(rows):
+            for column, (_title, words, value, _tip) in enumerate(COLUMNS):
+                self.model.setItem(place, column, _item(row, words(row), value(row)))
         self.view.sortingEnabled = True
         self._filling = False
         self.select(selected)

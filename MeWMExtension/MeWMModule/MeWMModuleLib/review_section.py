@@ -128,6 +128,13 @@ class ReviewSection:
         """Show afresh at the next refresh: volumes came or went."""
         self._shown_for = None
 
+    def forget_missing(self) -> None:
+        """Show afresh at the next refresh if something that is shown was removed from the scene."""
+        nodes = [node for future in self.shown for node in (future.simulated, future.difference, future.tissue)]
+        if not all(self.scene.IsNodePresent(node) for node in nodes):
+            self.shown = []
+            self.forget()
+
     def _wanted_look(self) -> review.Look:
         parameters = self.parameters
         outlines = {

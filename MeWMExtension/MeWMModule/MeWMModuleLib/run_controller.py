@@ -199,6 +199,7 @@ class RunController:
             self._end_early(_disk(error))
             return
         self.progress = Progress("Handing the case to the engine")
+        files: dict[str, str] = {}
 
         def step() -> None:
             if self._job is not job:
@@ -221,7 +222,6 @@ class RunController:
             job.made_run = True
             self._send(job, kind, make_request(parameters, files, str(path)))
 
-        files: dict[str, str] = {}
         self._later(step)
 
     def _send(self, job: _Job, method: str, params: Mapping[str, Any]) -> None:
