@@ -84,7 +84,7 @@ class Desk:
 
     def settle(self):
         """Let everything happen that is due."""
-        for _ in range(30):
+        for _ in range(120):
             self.application.processEvents()
 
     def node_ids(self):

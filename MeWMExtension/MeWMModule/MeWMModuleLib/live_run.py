@@ -68,6 +68,9 @@ class LiveRun:
         """Look at a run that is in the scene; see :func:`start_run` and :func:`runs_in`."""
         self.scene = scene
         self.identifier = identifier
+        # What was found once, looked for again when it is gone from the scene.
+        self._found: dict[str, Any] = {}
+        self._rows: tuple[int, list[dict[str, Any]]] = (-1, [])
 
     @property
     def table(self) -> Any:
@@ -117,7 +120,12 @@ class LiveRun:
 
     def rows(self) -> list[dict[str, Any]]:
         """Return the ranking as it stands."""
-        return ranking_rows(self.table) if self.table else []
+        table = self.table
+        if table is None:
+            return []
+        if self._rows[0] != table.GetTable().GetMTime():
+            self._rows = (table.GetTable().GetMTime(), ranking_rows(table))
+        return self._rows[1]
 
     def row(self, protocol_id: str) -> dict[str, Any] | None:
         """Return the row of a protocol."""
@@ -137,7 +145,7 @@ class LiveRun:
         """Return the nodes of a simulated protocol, or ``None`` if it has no volumes in the scene."""
         found = {
             node.GetAttribute(ROLE_ATTRIBUTE): node
-            for node in belongings(self.scene, self.identifier)[0]
+            for node in self._volumes()
             if node.GetAttribute(PROTOCOL_ID_ATTRIBUTE) == protocol_id
         }
         if not {"simulated", "difference", "tissue"} <= found.keys():
@@ -149,7 +157,7 @@ class LiveRun:
         """Return all simulated protocols that have volumes in the scene."""
         ids = [
             node.GetAttribute(PROTOCOL_ID_ATTRIBUTE)
-            for node in belongings(self.scene, self.identifier)[0]
+            for node in self._volumes()
             if node.GetAttribute(ROLE_ATTRIBUTE) == "simulated"
         ]
         return [future for future in map(self.future, ids) if future is not None]
@@ -283,9 +291,20 @@ class LiveRun:
             keep(node, self._folder(), self.identifier, role)
         return node
 
+    def _volumes(self) -> list[Any]:
+        nodes = [
+            *nodes_of_class(self.scene, "vtkMRMLScalarVolumeNode"),
+            *nodes_of_class(self.scene, "vtkMRMLSegmentationNode"),
+        ]
+        return [node for node in nodes if node.GetAttribute(RUN_ATTRIBUTE) == self.identifier]
+
     def _node(self, role: str) -> Any:
-        nodes = belongings(self.scene, self.identifier)[0]
-        return next((node for node in nodes if node.GetAttribute(ROLE_ATTRIBUTE) == role), None)
+        node = self._found.get(role)
+        if node is None or not self.scene.IsNodePresent(node):
+            nodes = belongings(self.scene, self.identifier)[0]
+            self._found = {each.GetAttribute(ROLE_ATTRIBUTE): each for each in nodes}
+            node = self._found.get(role)
+        return node
 
     def _attribute(self, name: str) -> str:
         table = self.table

@@ -124,8 +124,10 @@ def remove_nodes(scene: vtkMRMLScene, nodes: list[Any], items: list[int]) -> Non
 
 def nodes_of_class(scene: vtkMRMLScene, name: str = "vtkMRMLNode") -> list[Any]:
     """Return the scene's nodes of a class and its subclasses (``slicer.util`` knows the application's scene only)."""
-    nodes = (scene.GetNthNode(index) for index in range(scene.GetNumberOfNodes()))
-    return [node for node in nodes if node.IsA(name)]
+    found = scene.GetNodesByClass(name)
+    # VTK hands over a reference that Python does not count.
+    found.UnRegister(None)
+    return [found.GetItemAsObject(index) for index in range(found.GetNumberOfItems())]
 
 
 def _companions(node: Any) -> list[Any]:

@@ -49,6 +49,7 @@ class Panel:
         self._observed: tuple[Any, int] | None = None
         self._scheduled = False
         self._following = False
+        self._was_busy = False
         self._open = True
         self.controller = RunController(scene, engine, self._later)
         self.case = CaseSection(ui, scene)
@@ -253,8 +254,11 @@ class Panel:
                 self.parameters.ct = fitting[0]
 
     def _on_changed(self) -> None:
-        if self.parameters is not None:
-            self._show_state()
+        if self.parameters is None:
+            return
+        self._show_state()
+        if self.controller.busy != self._was_busy:
+            self._was_busy = self.controller.busy
             self.own.refresh()
             self.export.refresh()
 
@@ -263,7 +267,7 @@ class Panel:
             return
         if self.parameters.run != run.identifier:
             self._follow(run)
-        self.review.show_rows()
+        self.review.stale = True
         self.schedule()
 
     def _on_future(self, run: LiveRun, protocol_id: str) -> None:
@@ -275,7 +279,6 @@ class Panel:
         self.review.forget()
         if self._following and not self._user_chose():
             self.parameters.selected = self._shown_by_us = protocol_id
-            self.review.refresh()
         self.schedule()
 
     _shown_by_us = ""
@@ -298,7 +301,7 @@ class Panel:
             known = {row["protocol_id"] for row in result["rows"]}
             if kind == "simulate" or not self._user_chose() or not known.issuperset(self.review.selected):
                 self.parameters.selected = self._shown_by_us = wanted
-            self.review.show_rows()
+            self.review.stale = True
             self.tell(_done_words(kind, result))
         elif kind == "sample":
             self._take_sample(result)

@@ -27,6 +27,7 @@ class RankingView:
         self.view = view
         self._on_selected = on_selected
         self._filling = False
+        self._rows: list[dict[str, Any]] = []
         self.model = qt.QStandardItemModel()
         self.model.setColumnCount(len(COLUMNS))
         self.model.setHorizontalHeaderLabels([title for title, _words, _value, _tip in COLUMNS])
@@ -44,19 +45,25 @@ class RankingView:
 
     def show(self, rows: Sequence[dict[str, Any]], selected: Sequence[str]) -> None:
         """Show rows of the ranking and select some of them by identifier, the current one first."""
+        if list(rows) != self._rows:
+            fresh = len(rows) != len(self._rows)
+            self._rows = list(rows)
+            self._fill(fresh)
+        self.select(selected)
+
+    def _fill(self, fresh: bool) -> None:
         self._filling = True
         self.view.sortingEnabled = False
-        self.model.removeRows(0, self.model.rowCount())
-        self.model.setRowCount(len(rows))
-        for place, row in enumerate(rows):
+        self.model.setRowCount(len(self._rows))
+        for place, row in enumerate(self._rows):
             for column, (_title, words, value, _tip) in enumerate(COLUMNS):
                 self.model.setItem(place, column, _item(row, words(row), value(row)))
         self.view.sortingEnabled = True
         self._filling = False
-        self.select(selected)
-        for column in range(len(COLUMNS)):
-            if column not in _WIDTHS:
-                self.view.resizeColumnToContents(column)
+        if fresh:
+            for column in range(len(COLUMNS)):
+                if column not in _WIDTHS:
+                    self.view.resizeColumnToContents(column)
         self.view.resizeRowsToContents()
 
     def select(self, ids: Sequence[str]) -> None:

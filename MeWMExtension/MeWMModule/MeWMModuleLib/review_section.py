@@ -31,6 +31,8 @@ class ReviewSection:
         self.panel = panel
         self.parameters: Any = None
         self.shown: list[Future] = []
+        self.stale = False
+        self._live: LiveRun | None = None
         self._look: review.Look | None = None
         self._shown_for: tuple[str, tuple[str, ...]] | None = None
         self._why_for: tuple[str, str] | None = None
@@ -51,10 +53,12 @@ class ReviewSection:
     @property
     def run(self) -> LiveRun | None:
         """The run that is reviewed, if it is in the scene."""
-        if self.parameters is None or not self.parameters.run:
+        name = self.parameters.run if self.parameters is not None else ""
+        if not name:
             return None
-        run = LiveRun(self.scene, self.parameters.run)
-        return run if run.table is not None else None
+        if self._live is None or self._live.identifier != name:
+            self._live = LiveRun(self.scene, name)
+        return self._live if self._live.table is not None else None
 
     @property
     def selected(self) -> list[str]:
@@ -78,20 +82,20 @@ class ReviewSection:
 
     def show_rows(self) -> None:
         """Show the ranking as it stands."""
-        run = self.run
+        run, self.stale = self.run, False
         self.ranking.show(run.rows() if run is not None else [], self.selected)
 
     def refresh(self) -> None:
         """Show what the parameter node says: run, selection, look."""
         known = runs_in(self.scene)
-        self._runs.fill([(run.identifier, run.identifier) for run in known])
+        self._runs.fill([(each.identifier, each.identifier) for each in known])
         if known and self.run is None:
             self.parameters.run = known[-1].identifier
         self._runs.refresh()
         run = self.run
         # While a run fills in, nothing of an earlier one is left in the list.
         wanted = (run.identifier if run is not None else "", tuple(self.selected))
-        if self._shown_for is None or wanted[0] != self._shown_for[0]:
+        if self.stale or self._shown_for is None or wanted[0] != self._shown_for[0]:
             self.show_rows()
         if wanted != self._shown_for:
             self._shown_for = wanted

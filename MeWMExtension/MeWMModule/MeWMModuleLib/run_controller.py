@@ -6,6 +6,7 @@ window stays alive; whatever ends a job early, the scene is left without half-ma
 
 from __future__ import annotations
 
+import collections
 import shutil
 import tempfile
 from collections.abc import Callable, Mapping
@@ -97,6 +98,7 @@ class RunController:
         self._later = later
         self._job: _Job | None = None
         self._inputs: Path | None = None
+        self._events: collections.deque[tuple[_Job, Event]] = collections.deque()
 
     @property
     def busy(self) -> bool:
@@ -235,6 +237,15 @@ class RunController:
         self.listener.changed()
 
     def _on_event(self, job: _Job, event: Event) -> None:
+        """Take an event in; several may have come at once, and the window lives between two of them."""
+        self._events.append((job, event))
+        if len(self._events) == 1:
+            self._later(self._next_event)
+
+    def _next_event(self) -> None:
+        job, event = self._events.popleft()
+        if self._events:
+            self._later(self._next_event)
         if job is not self._job:
             return
         handle = {
