@@ -17,6 +17,7 @@ from mewm.actions.protocol import Protocol
 from mewm.actions.text import parse_protocol
 from mewm.case import Case, make_case, read_case
 from mewm.doctor import doctor
+from mewm.dynamics.sketch import ResponseSketch
 from mewm.errors import InputError, MewmError, RuleViolation
 from mewm.exploration import Exploration, Models
 from mewm.explore.algorithm1 import explore_algorithm1
@@ -32,7 +33,7 @@ from mewm.sample import sample_case
 
 if TYPE_CHECKING:
     from mewm.clinical import ClinicalFacts
-    from mewm.roles import Finding
+    from mewm.roles import Finding, PolicyModel
 
 __all__ = [
     "Exploration",
@@ -52,7 +53,13 @@ __all__ = [
 
 Search = Literal["fast", "algorithm1", "exhaustive"]
 
-_SEARCHES = {"fast": explore_fast, "algorithm1": explore_algorithm1, "exhaustive": explore_exhaustive}
+
+def _explore_fast(evaluator: Evaluator, policy: PolicyModel, formulary: Formulary, goal: str) -> SearchResult:
+    sketch = ResponseSketch(evaluator.roi, evaluator.seeds)
+    return explore_fast(evaluator, policy, formulary, goal, sketch)
+
+
+_SEARCHES = {"fast": _explore_fast, "algorithm1": explore_algorithm1, "exhaustive": explore_exhaustive}
 
 
 def explore(

@@ -16,6 +16,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from mewm.actions.formulary import Formulary
+from mewm.actions.protocol import Protocol
 from mewm.explore.draws import NOBODY, DrawTable, Played, play_draws
 from mewm.explore.evaluator import Evaluator
 from mewm.explore.finish import cost, ranking, search_space
@@ -37,13 +38,20 @@ VOTERS = 48
 # protocols that did not differ so far.
 REPLICA_WEIGHT, TIE_WEIGHT = 0.3, 0.03
 AGREEMENT = 0.97
+# Drugs simulated alone at the outset where sketches tell the rest of them apart.
+FIRST_LOOKS = 4
 # The draws must agree first as the fitted belief has them, then, while the budget lasts, ever more cautiously.
 CAUTIONS = (1.0, 1.5, 2.0, 3.0)
 # Complete protocols that get all replicas where the budget allows, the winner among them.
-CONTENDERS = 5
+CONTENDERS = 8
 
 
-def explore_fast(evaluator: Evaluator, policy: PolicyModel, formulary: Formulary, goal: str = "") -> SearchResult:
+Sketch = Callable[[Protocol], np.ndarray]
+
+
+def explore_fast(
+    evaluator: Evaluator, policy: PolicyModel, formulary: Formulary, goal: str = "", sketch: Sketch | None = None
+) -> SearchResult:
     """Find the winner of :func:`mewm.explore.algorithm1.explore_algorithm1` with few simulations.
 
     The winner always has all T replicas, the next best complete protocols as far as a tenth of Algorithm 1's
@@ -54,13 +62,15 @@ def explore_fast(evaluator: Evaluator, policy: PolicyModel, formulary: Formulary
         policy: proposes the actions.
         formulary: agents that can be given.
         goal: the user's goal in words, for the policy.
+        sketch: what may explain the risk of each replica of a protocol, ``(replicas, columns)``, at a small part of a
+            simulation's cost (:class:`mewm.dynamics.sketch.ResponseSketch`); the belief regresses on it.
 
     Raises:
         Cancelled: the user cancelled.
     """
     space = search_space(evaluator, policy, formulary, goal)
     run_before = evaluator.simulations_run
-    search = _Search(evaluator, space)
+    search = _Search(evaluator, space, sketch)
     best = search.find_winner()
     agreement = None if best is None else search.agreement(best)
     moves = walk(space, search.risk)
@@ -78,18 +88,20 @@ def explore_fast(evaluator: Evaluator, policy: PolicyModel, formulary: Formulary
 
 
 class _Search:
-    def __init__(self, evaluator: Evaluator, space: SearchSpace) -> None:
+    def __init__(self, evaluator: Evaluator, space: SearchSpace, sketch: Sketch | None) -> None:
         self._evaluator = evaluator
         self._space = space
         self._seen: dict[int, int] = {}
         self._run_before = evaluator.simulations_run
         self._announced: tuple[str, int] | None = None
+        self._sketched = sketch is not None
         self._belief = RiskSurrogate(
             space.proposal,
             space.protocols.__getitem__,
             replicas=evaluator.replicas,
             draws=DRAWS,
             rng=np.random.default_rng(evaluator.settings.seed),
+            sketch=None if sketch is None else lambda node: sketch(space.protocols[node]),
         )
 
     def replicas(self, node: int) -> int:
@@ -105,10 +117,13 @@ class _Search:
         first = [node for node in self._space.options(0, ROOT) if node != ROOT]
         if not first:
             return None
-        self._stage("Simulating each drug once", len(first))
+        if self._sketched:
+            first = first[:: max(len(first) // FIRST_LOOKS, 1)][:FIRST_LOOKS]
+        self._stage("Simulating first drugs" if self._sketched else "Simulating each drug once", len(first))
         for node in first:
             # Beads are complete: a beam that holds them keeps them, and every step compares others with them.
-            self._simulate(node, self._evaluator.replicas if self._space.is_complete(node) else 1)
+            whole = self._space.is_complete(node) and not self._sketched
+            self._simulate(node, self._evaluator.replicas if whole else 1)
         cautions = list(CAUTIONS)
         while True:
             self._belief.update(cautions[0])
@@ -239,8 +254,12 @@ class _Search:
 
     def _confirm_contender(self, moves: list[Move], favourite: int) -> bool:
         """Give the next of the best complete protocols its missing replicas; return whether the budget let it."""
-        simulated = (node for node in self._seen if self._space.is_complete(node) and node != favourite)
-        contenders = sorted(simulated, key=self.risk)[: CONTENDERS - 1]
+        known = set(self._seen)
+        if self._sketched:
+            last = len(moves) - 1
+            known.update(n for held in moves[last - 1].after for n in self._space.options(last, held))
+        complete = (node for node in known if self._space.is_complete(node) and node != favourite)
+        contenders = sorted(complete, key=self.risk)[: CONTENDERS - 1]
         missing = [node for node in contenders if self.replicas(node) < self._evaluator.replicas]
         if not missing or self._spare(moves, missing[0], CAREFUL_BUDGET) < 0:
             return False
