@@ -56,7 +56,7 @@ _FIXED = {
 }
 _COUNTS = ["drugs", "embolics", "drug-drugs", "drug-embolics", "embolic-embolics"]
 _PRIOR_LOG_SD = 1.0
-# The same where a sketch explains most of the risk: what it left in simulated patients of other seeds than the benchmark's.
+# The same where a sketch explains most of the risk: what it left in simulated patients outside the benchmark.
 _FITTED_LEFT = {
     "drug": 0.03,
     "embolic": 0.05,
