@@ -52,9 +52,10 @@ class Tour:
         self.save("panel_ready")
 
         panel._on_explore()
-        self.wait(lambda: (panel.controller.progress.fraction or 0) > 0.5)
+        self.wait(lambda: not panel.controller.busy or (panel.controller.progress.fraction or 0) > 0.4)
         self.save("panel_running")
         self.wait(lambda: not panel.controller.busy)
+        print(ui.statusLabel.text(), flush=True)
         self.fold("resultsCollapsibleButton", "reviewCollapsibleButton")
         self.save("panel_results", ("Red", "Yellow"))
         kept = [row["protocol_id"] for row in panel.review.run.rows() if panel.review.run.future(row["protocol_id"])]

@@ -74,6 +74,29 @@ def test_what_is_written_lies_where_it_lies_in_the_patient(desk, case_nodes):
     assert lps == pytest.approx((-ras[0], -ras[1], ras[2]), abs=1e-4)
     assert mask[mask.TransformPhysicalPointToIndex(lps)] == 1
     assert sitk.GetArrayFromImage(mask).sum() == 7 * 12 * 13
+    # On the voxels of the CT nothing has to be resampled.
+    assert (mask.GetSize(), mask.GetOrigin()) == (image.GetSize(), pytest.approx(image.GetOrigin()))
+
+
+def test_a_mask_on_another_grid_stays_where_it_is(desk, case_nodes):
+    sitk = pytest.importorskip("SimpleITK")
+    from MeWMModuleLib.segmentations import add_mask_segmentation
+
+    ct, _ = case_nodes(desk)
+    matrix = np.diag((0.7, 0.7, 0.7, 1.0))
+    matrix[:3, 3] = (-3.0, -5.0, -20.0)
+    other = np.zeros((12, 20, 20), np.uint8)
+    other[4:8, 5:12, 6:14] = 1
+    segmentation = add_mask_segmentation(desk.scene, (other, matrix), "fine", ("Tumour", (1.0, 0.0, 0.0)), ct)
+    desk.panel.parameters.tumour = segmentation
+    desk.settle()
+    desk.ui.exploreButton.click()
+    desk.wait(lambda: desk.engine.requests)
+    mask = sitk.ReadImage(desk.engine.requests[0][1]["case"]["lesion"])
+    assert min(mask.GetSize()) >= 16 and sitk.GetArrayFromImage(mask).sum() == 4 * 7 * 8
+    ras = (matrix @ (6, 5, 4, 1))[:3]
+    index = mask.TransformPhysicalPointToIndex((-ras[0], -ras[1], ras[2]))
+    assert mask[index] == 1 and mask[index[0] - 1, index[1], index[2]] == 0
 
 
 def test_rows_and_futures_come_while_it_runs(desk, case_nodes, rows, future_files):

@@ -14,6 +14,8 @@ from MeWMModuleLib.masks import ijk_to_ras, mask_array
 
 # Written at once; some ten milliseconds on a slow disk.
 _PIECE = 8 * 2**20
+# Empty voxels around a mask on a grid of its own.
+_MARGIN = 8
 _KINDS = {
     "int8": "int8",
     "uint8": "uint8",
@@ -56,7 +58,7 @@ def write_inputs(
         elif node is None:
             continue
         else:
-            voxels, matrix = mask_array(*node)
+            voxels, matrix = _with_surroundings(*mask_array(*node), array.shape, ijk_to_ras(ct))
         yield files
         path = folder / f"{name}.nrrd"
         for _ in write_nrrd(path, voxels, matrix):
@@ -91,3 +93,37 @@ def write_nrrd(path: Path, array: np.ndarray, ijk_to_ras: np.ndarray) -> Iterato
         for start in range(0, array.shape[0], rows):
             piece = np.ascontiguousarray(array[start : start + rows], dtype=little)
             yield stream.write(piece.data)
+
+
+def _with_surroundings(
+    mask: np.ndarray, matrix: np.ndarray, shape: tuple[int, ...], ct_matrix: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Put a mask, of which Slicer keeps no more than what it fills, on the grid of the CT if its voxels are the CT's.
+
+    A mask on another grid keeps it, with some empty voxels around.
+
+    Args:
+        mask: ``(z, y, x)`` uint8.
+        matrix: from its voxel indices to RAS mm.
+        shape: of the CT, ``(z, y, x)``.
+        ct_matrix: from the CT's voxel indices to RAS mm.
+
+    Returns:
+        The mask and its matrix.
+    """
+    to_ct = np.linalg.inv(ct_matrix) @ matrix
+    start = np.rint(to_ct[:3, 3]).astype(int)[::-1]
+    expected = np.eye(4)
+    expected[:3, 3] = start[::-1]
+    if not np.allclose(to_ct, expected, atol=1e-2):
+        moved = matrix.copy()
+        moved[:3, 3] = (matrix @ (-_MARGIN, -_MARGIN, -_MARGIN, 1))[:3]
+        return np.pad(mask, _MARGIN), moved
+    whole = np.zeros(shape, np.uint8)
+    low = np.maximum(start, 0)
+    high = np.minimum(start + mask.shape, shape)
+    if (low < high).all():
+        inside = tuple(slice(a, b) for a, b in zip(low, high, strict=True))
+        part = tuple(slice(a - s, b - s) for a, b, s in zip(low, high, start, strict=True))
+        whole[inside] = mask[part]
+    return whole, ct_matrix
