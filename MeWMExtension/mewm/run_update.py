@@ -57,7 +57,13 @@ def require_same_models(folder: Path, manifest: dict[str, Any], models: Models) 
     made = str(manifest.get("versions", {}).get("mewm"))
     if made != __version__:
         raise InputError(f"The run {folder} was made by MeWM {made}, this is {__version__}; explore the case again.")
-    if manifest.get("models") != models.names or manifest.get("model_hashes") != model_hashes(models):
+    # The policy chose what was searched; it has no part in how a protocol is simulated and scored.
+    scoring = ("dynamics", "assistant", "survival")
+    here = {role: (models.names[role], model_hashes(models).get(role)) for role in scoring}
+    there = {
+        role: (manifest.get("models", {}).get(role), manifest.get("model_hashes", {}).get(role)) for role in scoring
+    }
+    if here != there:
         raise InputError(f"The run {folder} was made with other models than those in use; explore the case again.")
 
 

@@ -14,7 +14,7 @@ from mewm import api
 from mewm.actions.protocol import Action, Protocol
 from mewm.cli import main
 from mewm.errors import InputError
-from mewm.export.pictures import COLOURS, HEAD, SIDE
+from mewm.export.pictures import COLOURS, HEAD, LESION, SIDE
 from mewm.export.write import export_protocol
 from mewm.roles import Tissue
 
@@ -99,6 +99,14 @@ def test_the_pictures_show_the_lesion_before_and_the_simulated_tissue_after(expo
     assert abs(rows.mean() - SIDE / 2) < 0.05 * SIDE and abs(columns.mean() - SIDE / 2) < 0.05 * SIDE
     middle = before[SIDE // 2 - 40 : SIDE // 2 + 40, SIDE // 2 - 40 : SIDE // 2 + 40]
     assert middle.mean() > before[:60, :60].mean()
+
+
+def test_the_pictures_have_the_colours_of_the_panel():
+    from MeWMModuleLib import appearance
+
+    panel = {value: tuple(round(255 * part) for part in colour) for value, (_, colour) in appearance.TISSUES.items()}
+    assert {int(tissue): colour for tissue, colour in COLOURS.items()}.items() <= panel.items()
+    assert tuple(round(255 * part) for part in appearance.LESION[1]) == LESION
 
 
 def test_left_in_the_picture_is_the_patients_right(run, tmp_path):

@@ -26,9 +26,9 @@ MARGIN_MM, SMALLEST_MM = 35.0, 110.0
 # Pixels: a slice, the space between two, the strips above (titles) and below (legend).
 SIDE, GAP, HEAD, FOOT = 640, 8, 56, 52
 STAMP = "SIMULATED - research use only"
-# Colours that stay apart for colour-blind readers (Okabe & Ito 2008); the lesion before treatment is white.
-COLOURS = {Tissue.VIABLE: (213, 94, 0), Tissue.NECROSIS: (86, 180, 233), Tissue.LIPIODOL: (240, 228, 66)}
-LESION = (255, 255, 255)
+# The colours of the panel.
+COLOURS = {Tissue.VIABLE: (255, 64, 64), Tissue.NECROSIS: (255, 217, 26), Tissue.LIPIODOL: (26, 191, 255)}
+LESION = (51, 242, 102)
 LEGEND = {"viable tumour": Tissue.VIABLE, "necrosis": Tissue.NECROSIS, "lipiodol": Tissue.LIPIODOL}
 # Letters at the left, right, upper and lower edge, as radiology shows a slice.
 _LETTERS = {"axial": "RLAP", "coronal": "RLSI"}
@@ -67,8 +67,8 @@ def draw_pictures(chosen: Chosen, folder: Path) -> list[tuple[Path, str]]:
 def _caption(plane: str) -> str:
     return (
         f"{plane.capitalize()} slice through the centre of the lesion. Left: pre-treatment CT, lesion outlined in "
-        "white. Right: simulated post-TACE CT (synthetic) with predicted viable tumour (orange), necrosis (blue) and "
-        "lipiodol (yellow)."
+        "green. Right: simulated post-TACE CT (synthetic) with predicted viable tumour (red), necrosis (yellow) and "
+        "lipiodol (blue)."
     )
 
 
