@@ -124,7 +124,7 @@ def density_chart(frame: pd.DataFrame, values: pd.DataFrame, published: Mapping[
         axes[0, 1].boxplot([part], positions=[1], widths=0.45, showfliers=False, **_box_style(BLUE))
         axes[0, 1].set_xticks([0, 1], ["lipiodol", "whole lesion"], fontsize=8)
         axes[0, 1].axhline(365, color=RED, lw=1, ls="--")
-        axes[0, 1].annotate("365 HU", (1.45, 365), color=RED, fontsize=8, ha="right", va="bottom")
+        axes[0, 1].annotate("365 HU", (-0.55, 372), color=RED, fontsize=8, ha="left", va="bottom")
         axes[0, 1].set_xlim(-0.6, 1.6)
     _clean(axes)
     return figure

@@ -117,7 +117,8 @@ def _real(folder: Path, rng: np.random.Generator) -> list[Picture]:
     found = []
     for scan in find_scans(folder):
         background = load_background(scan)
-        for place in background.places[rng.choice(len(background.places), _REAL_EACH, replace=False)]:
+        deep = background.places[background.clearance >= np.quantile(background.clearance, 0.8)]
+        for place in deep[rng.choice(len(deep), _REAL_EACH, replace=False)]:
             found.append(_real_slice(background, place))
     return found
 
