@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -161,6 +162,32 @@ def test_another_process_continues_a_run_on_disk(worker, explored, case, tmp_pat
     assert (folder / row["folder"] / "simulated_ct.nrrd").is_file()
     numbers = json.loads((folder / row["folder"] / "protocol.json").read_text(encoding="utf-8"))
     assert numbers["risk"] == row["risk"] and numbers["replicas"] == row["replicas"]
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        ({"models": {"dynamics": "diffusion", "assistant": "intensity", "survival": "cox"}}, "models"),
+        ({"model_hashes": {"survival": "0" * 64}}, "models"),
+        ({"versions": {"mewm": "0.0.1"}}, "0.0.1"),
+    ],
+)
+def test_a_run_of_other_models_is_not_mixed_with_these(worker, explored, tmp_path, change, told):
+    folder = tmp_path / "run"
+    shutil.copytree(explored[2], folder)
+    manifest = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
+    (folder / "manifest.json").write_text(json.dumps(manifest | change), encoding="utf-8")
+    error = worker.error("simulate", protocol=OWN, add_to=str(folder))
+    assert error["kind"] == "input" and told in error["message"] and "explore the case again" in error["message"]
+
+
+def test_a_run_whose_protocols_another_policy_proposed_is_continued(worker, explored, tmp_path):
+    folder = tmp_path / "run"
+    shutil.copytree(explored[2], folder)
+    manifest = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
+    manifest["models"]["policy"] = "a chat model"
+    (folder / "manifest.json").write_text(json.dumps(manifest), encoding="utf-8")
+    assert worker.result("simulate", protocol=OWN, add_to=str(folder))["rows"]
 
 
 def test_export_writes_the_chosen_protocol(worker, explored, tmp_path):
