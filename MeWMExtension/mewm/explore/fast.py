@@ -42,6 +42,8 @@ AGREEMENT = 0.97
 FIRST_LOOKS = 4
 # The draws must agree first as the fitted belief has them, then, while the budget lasts, ever more cautiously.
 CAUTIONS = (1.0, 1.5, 2.0, 3.0)
+# Percentile of Algorithm 1's cost over the draws that the budget is a share of: the path may turn out cheap.
+CHEAP_PATH = 5
 # Complete protocols that get all replicas where the budget allows, the winner among them.
 CONTENDERS = 8
 
@@ -95,6 +97,7 @@ class _Search:
         self._run_before = evaluator.simulations_run
         self._announced: tuple[str, int] | None = None
         self._sketched = sketch is not None
+        self._least_needed = float("inf")
         self._belief = RiskSurrogate(
             space.proposal,
             space.protocols.__getitem__,
@@ -158,9 +161,21 @@ class _Search:
 
     def _spare(self, moves: list[Move], favourite: int, share: float) -> int:
         """Return how many simulations a share of Algorithm 1's leaves beside the favourite's missing replicas."""
-        budget = max(int(share * simulations_needed(self._space, moves)), SMALL_BUDGET)
+        needed = min(simulations_needed(self._space, moves), self._least_needed)
+        budget = max(int(share * needed), SMALL_BUDGET)
         missing = self._evaluator.replicas - self.replicas(favourite)
         return budget - sum(self._seen.values()) - missing
+
+    def _needed(self, played: Played) -> np.ndarray:
+        """Return how many simulations Algorithm 1 would run on the path of each draw."""
+        needed = np.zeros(len(played.winners))
+        before = np.full_like(played.after[0], ROOT)
+        for step, after in enumerate(played.after):
+            held, position = np.unique(before, return_inverse=True)
+            new = [sum(o != n for o in self._space.options(step, int(n))) if n != NOBODY else 0 for n in held]
+            needed += np.array(new)[position.reshape(before.shape)].sum(axis=1)
+            before = after
+        return needed * self._evaluator.replicas
 
     def _draw(self, nodes: Sequence[int]) -> np.ndarray:
         risks = self._belief.draws(nodes)
@@ -176,6 +191,7 @@ class _Search:
         """
         table = DrawTable(self._draw, DRAWS)
         played = play_draws(self._space, table, DRAWS)
+        self._least_needed = float(np.percentile(self._needed(played), CHEAP_PATH))
         if (played.winners == favourite).mean() >= AGREEMENT:
             return None
         votes: dict[int, float] = defaultdict(float)
