@@ -106,6 +106,10 @@ def density_chart(frame: pd.DataFrame, values: pd.DataFrame, published: Mapping[
     groups = [g for g in groups if g[1] in values]
     for ax, chosen in ((axes[0, 0], groups), (axes[0, 1], [("lipiodol", "oil_hu", None, "oil_hu")])):
         drawn = [g for g in chosen if g[1] in values]
+        if not drawn:
+            # Nobody marked the follow-up: there is no oil to show.
+            ax.set_visible(False)
+            continue
         parts = []
         for x, (_, column, only, key) in enumerate(drawn):
             part = values[column] if only is None else values[column][(phase == only).to_numpy()]
