@@ -11,7 +11,7 @@ from pathlib import Path
 import open_module
 
 # Size of a slice view and of the panel in pixels.
-VIEW = (430, 430)
+VIEW = (350, 350)
 PANEL_WIDTH = 560
 
 
@@ -121,14 +121,14 @@ class Tour:
 
         self.settle()
         panel = self.widget.parent
-        height = max(panel.layout().minimumHeightForWidth(PANEL_WIDTH), VIEW[1] if views else 0)
-        height = max(height, 2 * VIEW[1] + 4 if len(views) > 2 else 0)
+        columns = 1 if len(views) < 3 else 2
+        height = panel.layout().minimumHeightForWidth(PANEL_WIDTH)
+        height = max(height, -(-len(views) // columns) * (VIEW[1] + 4))
         panel.setFixedSize(PANEL_WIDTH, height)
         self.settle()
         picture = panel.grab()
         if views:
-            columns = 2
-            wide = QtGui.QPixmap(PANEL_WIDTH + columns * VIEW[0] + 4, height)
+            wide = QtGui.QPixmap(PANEL_WIDTH + columns * (VIEW[0] + 4) - 4, height)
             wide.fill(QtGui.QColor(20, 20, 22))
             painter = QtGui.QPainter(wide)
             painter.drawPixmap(0, 0, picture)

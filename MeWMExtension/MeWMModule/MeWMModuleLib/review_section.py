@@ -227,7 +227,8 @@ def legend_html() -> str:
         red, green, blue, opacity = appearance.difference_colour(hu)
         colour = f"#{round(255 * red):02x}{round(255 * green):02x}{round(255 * blue):02x}" if opacity else "#808080"
         cells.append(f'<td bgcolor="{colour}" width="34">&nbsp;</td>')
-    words = [f"<td align='center'><small>{hu:+.0f}</small></td>".replace("-", "\u2212") for hu in steps]
+    numbers = [f"{hu:+.0f}".replace("-", "\u2212") if hu else "0" for hu in steps]
+    words = [f"<td align='center'><small>{number}</small></td>" for number in numbers]
     noise = f"<small>Change in HU; within ±{appearance.DIFFERENCE_NOISE:.0f} HU nothing is coloured.</small>"
     return f"<table cellspacing='1'><tr>{''.join(cells)}</tr><tr>{''.join(words)}</tr></table>{noise}"
 
