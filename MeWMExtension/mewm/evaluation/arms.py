@@ -13,20 +13,12 @@ from mewm.actions import rules
 from mewm.actions.base import load_action_base
 from mewm.actions.formulary import Formulary
 from mewm.actions.protocol import Action, Protocol
-from mewm.assistant.intensity import OIL_HU
-from mewm.evaluation.world import TrueCase, admissible, best_of
-from mewm.explore.evaluator import Evaluator
-from mewm.explore.fast import explore_fast
+from mewm.cohort.hazards import admissible, best_of
+from mewm.evaluation.world import TrueCase
 from mewm.explore.settings import ExploreSettings
+from mewm.policy.policy_only import PolicyOnly
 from mewm.roi import Roi
-from mewm.roles import (
-    AssistantModel,
-    DynamicsModel,
-    PolicyModel,
-    RiskScore,
-    SurvivalModel,
-    Tissue,
-)
+from mewm.roles import PolicyModel
 
 
 @dataclass(frozen=True, eq=False)
@@ -130,30 +122,25 @@ class PolicyArm:
         return _greedy(proposal.drugs, proposal.embolics, case.roi, self._drugs, self._embolics)
 
 
-class SearchArm:
-    """The full method: search over simulated, segmented and scored futures (fast search).
+class EndpointArm:
+    """A chat model alone, asked for a whole protocol over the network; no simulation.
 
     Args:
-        policy, dynamics, assistant, survival: the four roles.
-        name: how tables call it.
+        policy: the model.
+
+    Attributes:
+        failure: why the last case got no answer; empty where it got one.
     """
 
-    def __init__(
-        self,
-        policy: PolicyModel,
-        dynamics: DynamicsModel,
-        assistant: AssistantModel,
-        survival: SurvivalModel,
-        name: str = "full method",
-    ):
-        self.name = name
-        self._policy, self._dynamics, self._assistant, self._survival = policy, dynamics, assistant, survival
+    def __init__(self, policy: PolicyOnly):
+        self.name, self.failure = policy.name, ""
+        self._policy = policy
 
     def choose(self, case: ArmCase) -> Protocol | None:
-        """Return the search's winner."""
-        evaluator = Evaluator(case.roi, self._dynamics, self._assistant, self._survival, case.settings)
-        found = explore_fast(evaluator, self._policy, Formulary.everything())
-        return None if found.winner is None else found.winner.protocol
+        """Return what the rules leave of the model's choice."""
+        choice = self._policy.choose(case.roi)
+        self.failure = choice.failure
+        return choice.protocol
 
 
 class OracleArm:
@@ -167,71 +154,6 @@ class OracleArm:
             return None
         protocols = admissible(case.roi, case.settings)
         return best_of(case.truth.hazards(protocols), protocols)
-
-
-class TrueHazardArm:
-    """The same search with the true expected hazards in place of simulation, assistant and survival model.
-
-    How far it falls short of the oracle is what the policy's proposal and the search themselves lose.
-
-    Args:
-        policy: proposes the agents.
-    """
-
-    name = "search on true hazards"
-
-    def __init__(self, policy: PolicyModel):
-        self._policy = policy
-
-    def choose(self, case: ArmCase) -> Protocol | None:
-        """Return the search's winner; ``None`` where the truth is unknown."""
-        if case.truth is None:
-            return None
-        # A true expectation has no replicas.
-        settings = ExploreSettings(**{**vars(case.settings), "replicas": 1})
-        evaluator = Evaluator(case.roi, _Unchanged(), _Unread(), _TrueRisk(case.truth), settings)
-        found = explore_fast(evaluator, self._policy, Formulary.everything())
-        return None if found.winner is None else found.winner.protocol
-
-
-class LesionAssistant:
-    """In place of the assistant: oil by attenuation alone, all the rest of the drawn lesion counted as viable.
-
-    This is what "without the assistant" means here: the survival model still gets labels, because it is made of
-    them, but nobody told necrosis from viable tumour or looked where the lesion's border went.
-    """
-
-    name = "none (oil by attenuation, the rest viable)"
-
-    def segment(self, roi: Roi, ct: np.ndarray) -> np.ndarray:
-        """Label one CT ``(96, 96, 96)`` HU with :class:`mewm.roles.Tissue`, uint8."""
-        labels = np.where(roi.liver, np.uint8(Tissue.LIVER), np.uint8(Tissue.BACKGROUND))
-        labels[roi.lesion] = np.where(ct[roi.lesion] > OIL_HU, np.uint8(Tissue.LIPIODOL), np.uint8(Tissue.VIABLE))
-        return labels
-
-
-class _Unchanged:
-    name = "unchanged CT"
-
-    def simulate(self, roi: Roi, protocol: Protocol, seeds: Sequence[int]) -> np.ndarray:
-        return np.broadcast_to(roi.ct, (len(seeds), *roi.ct.shape))
-
-
-class _Unread:
-    name = "unread"
-
-    def segment(self, roi: Roi, ct: np.ndarray) -> np.ndarray:
-        return roi.liver.astype(np.uint8)
-
-
-class _TrueRisk:
-    name = "true expected hazard"
-
-    def __init__(self, truth: TrueCase):
-        self._truth = truth
-
-    def score(self, roi: Roi, post_ct: np.ndarray, tissue: np.ndarray, protocol: Protocol) -> RiskScore:
-        return RiskScore(self._truth.expected_log_hazard(protocol), float("nan"), float("nan"))
 
 
 def _greedy(

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -15,53 +15,75 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 LIVER_WINDOW_HU = (-40.0, 200.0)
-"""Level 80, width 240: a usual liver window; oil saturates, as it does for a radiologist."""
+"""Level 80, width 240: a usual liver window, for the CT before treatment."""
+OIL_WINDOW_HU = (-100.0, 700.0)
+"""Level 300, width 800: wide enough that oil does not saturate and viable tumour still differs from necrosis."""
+_MARGIN_MM = 15.0
+_LEAST_MM = 60.0
+_BAR_MM = 20.0
+
+
+@dataclass(frozen=True, eq=False)
+class PageColumn:
+    """One CT after treatment: its slice ``(y, x)`` in HU, and a line to print below it."""
+
+    ct: np.ndarray
+    caption: str = ""
 
 
 @dataclass(frozen=True, eq=False)
 class PageCase:
-    """One row of the page; volumes ``(z, y, x)`` on one grid.
+    """One row of the page; slices ``(y, x)`` on one grid.
 
     Attributes:
         title: what the case and its protocol are, without anything that identifies a patient.
         pre: pre-treatment CT, HU.
-        columns: heading → post-treatment CT, HU: the simulations and the truth.
-        lesion: pre-treatment lesion, bool; its largest axial slice is shown.
+        columns: heading → CT after treatment: the simulations and the truth.
+        lesion: pre-treatment lesion, bool.
         spacing: edge of a voxel in mm.
     """
 
     title: str
     pre: np.ndarray
-    columns: dict[str, np.ndarray]
+    columns: Mapping[str, PageColumn]
     lesion: np.ndarray
     spacing: float
 
 
-def case_page(cases: Sequence[PageCase], window: tuple[float, float] = LIVER_WINDOW_HU) -> Figure:
-    """Draw the cases in a liver window, one a row.
+def case_page(
+    cases: Sequence[PageCase],
+    before: tuple[float, float] = LIVER_WINDOW_HU,
+    after: tuple[float, float] = OIL_WINDOW_HU,
+) -> Figure:
+    """Draw the cases one a row, cut to the lesion with a margin, the drawn lesion outlined in every column.
 
     Args:
         cases: the rows; all with the same columns.
-        window: attenuation shown as black and white.
+        before, after: attenuation shown as black and white before and after treatment.
 
     Raises:
         InputError: there is no case or the columns differ.
     """
     if not cases or any(list(case.columns) != list(cases[0].columns) for case in cases):
         raise InputError("The page of cases needs at least one case and the same columns in all of them.")
-    headings = ["before", *cases[0].columns]
-    figure, axes = new_figure(2.3 * len(headings), 2.55 * len(cases), len(cases), len(headings))
-    for row, case in zip(axes, cases, strict=True):
-        slice_ = int(case.lesion.sum(axis=(1, 2)).argmax())
-        height, width = (n * case.spacing for n in case.pre.shape[1:])
-        for ax, heading, volume in zip(row, headings, (case.pre, *case.columns.values()), strict=True):
-            ax.imshow(volume[slice_], cmap="gray", vmin=window[0], vmax=window[1], extent=(0, width, height, 0))
-            ax.set_title(heading, fontsize=8)
-            ax.set(xticks=[], yticks=[])
-        row[0].contour(
-            case.lesion[slice_], levels=[0.5], colors="#E69F00", linewidths=0.7, extent=(0, width, 0, height)
-        )
+    names = list(cases[0].columns)
+    figure, axes = new_figure(2.35 * (len(names) + 1) + 0.6, 2.6 * len(cases) + 0.4, len(cases), len(names) + 1)
+    for number, (row, case) in enumerate(zip(axes, cases, strict=True)):
+        shown = _around(case.lesion, case.spacing)
+        for ax, ct, window, caption in (
+            (row[0], case.pre, before, ""),
+            *((ax, c.ct, after, c.caption) for ax, c in zip(row[1:], case.columns.values(), strict=True)),
+        ):
+            _slice(ax, ct[shown], case.lesion[shown], window, case.spacing)
+            ax.set_xlabel(caption, fontsize=7)
         row[0].set_ylabel(case.title, fontsize=6.5)
+        _scale_bar(row[0], case.lesion[shown].shape, case.spacing)
+        if number == 0:
+            for ax, name in zip(row, ["before", *names], strict=True):
+                ax.set_title(name, fontsize=8.5)
+    first, then = (f"{w[0]:g} to {w[1]:g} HU" for w in (before, after))
+    words = f"before: {first}; after: {then}; outline: lesion before treatment; bar: {_BAR_MM:g} mm"
+    figure.supxlabel(words, fontsize=7)
     return figure
 
 
@@ -74,3 +96,28 @@ def representative(errors: np.ndarray, count: int) -> np.ndarray:
     """
     order = np.argsort(errors, kind="stable")
     return order[np.unique(np.linspace(0, len(order) - 1, min(count, len(order))).round().astype(int))]
+
+
+def _around(lesion: np.ndarray, spacing: float) -> tuple[slice, slice]:
+    """Return the square around the lesion with a margin, at least 60 mm wide, within the slice."""
+    filled = np.argwhere(lesion)
+    centre = (filled.min(axis=0) + filled.max(axis=0)) / 2 if len(filled) else np.array(lesion.shape) / 2
+    extent = float(np.ptp(filled, axis=0).max()) * spacing if len(filled) else 0.0
+    edge = round(max(extent + 2 * _MARGIN_MM, _LEAST_MM) / spacing)
+    edge = min(edge, *lesion.shape)
+    start = [int(np.clip(round(c - edge / 2), 0, n - edge)) for c, n in zip(centre, lesion.shape, strict=True)]
+    return slice(start[0], start[0] + edge), slice(start[1], start[1] + edge)
+
+
+def _slice(ax: Any, ct: np.ndarray, lesion: np.ndarray, window: tuple[float, float], spacing: float) -> None:
+    height, width = (n * spacing for n in ct.shape)
+    ax.imshow(ct, cmap="gray", vmin=window[0], vmax=window[1], extent=(0, width, height, 0), interpolation="bilinear")
+    centres = [(np.arange(n) + 0.5) * spacing for n in (ct.shape[1], ct.shape[0])]
+    if lesion.any():
+        ax.contour(*centres, lesion.astype(float), levels=[0.5], colors="#E69F00", linewidths=0.6)
+    ax.set(xticks=[], yticks=[])
+
+
+def _scale_bar(ax: Any, shape: tuple[int, ...], spacing: float) -> None:
+    height = shape[0] * spacing
+    ax.plot([4, 4 + _BAR_MM], [height - 4, height - 4], color="white", lw=2, solid_capstyle="butt")

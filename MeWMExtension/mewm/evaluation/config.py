@@ -12,7 +12,9 @@ from mewm.errors import InputError
 from mewm.explore.settings import ExploreSettings
 
 PARTS = ("synthesis", "survival", "protocols")
-DYNAMICS = ("mechanistic", "procedural texture", "cellular automaton")
+_NETWORKS = ("inception", "lpips_backbone", "lpips_heads", "lpips_net")
+# What changes the summary only: a case measured with other values of these is the same.
+_SUMMARY = ("cases", "resamples", "page", *_NETWORKS)
 
 
 @dataclass(frozen=True)
@@ -24,38 +26,56 @@ class EvaluationConfig:
         split: cases measured; models were fitted on ``"train"``.
         cases: at most so many cases of the split, in the order of the table; ``None`` for all.
         dynamics: synthesis arms; the first is also that of the full method.
+        policies: policies alone as arms; the first is also that of the full method.
+        endpoints: chat models alone as arms, by the names of ``mewm policy list``; they are asked over the network.
+        send_accepted: whether pictures and facts of every case may be sent to them.
         replicas: simulated futures a case; at least 9 for the coverage of 80 % intervals.
         candidates: protocols compared in protocol retrieval.
-        luck: draws of chance behind an expected hazard.
         search: size of the search of the full method.
         resamples: bootstrap resamples.
         page: representative cases drawn.
         seed: seed of everything drawn.
+        inception: file of torchvision's Inception v3 for FID; the bundled filter bank without it.
+        lpips_backbone, lpips_heads: files of LPIPS (:func:`mewm.evaluation.torch_networks.load_lpips`); the bundled
+            filter bank without them.
+        lpips_net: ``"alex"``, ``"vgg"`` or ``"squeeze"``.
     """
 
     parts: tuple[str, ...] = PARTS
     split: str = "test"
     cases: int | None = None
-    dynamics: tuple[str, ...] = DYNAMICS
+    dynamics: tuple[str, ...] = ("mechanistic", "procedural texture", "cellular automaton")
+    policies: tuple[str, ...] = ("guideline",)
+    endpoints: tuple[str, ...] = ()
+    send_accepted: bool = False
     replicas: int = 9
     candidates: int = 10
-    luck: int = 3
     search: ExploreSettings = field(default_factory=ExploreSettings)
     resamples: int = 1000
     page: int = 6
     seed: int = 0
+    inception: str | None = None
+    lpips_backbone: str | None = None
+    lpips_heads: str | None = None
+    lpips_net: str = "alex"
 
     def __post_init__(self) -> None:
         for what, given, known in (
             ("part", self.parts, PARTS),
-            ("dynamics model", self.dynamics, DYNAMICS),
             ("split", (self.split,), ("train", "val", "test")),
         ):
             if unknown := [name for name in given if name not in known]:
                 raise InputError(f"The evaluation knows no {what} {unknown[0]!r}; choose of {', '.join(known)}.")
-        if not self.parts or not self.dynamics:
-            raise InputError("The evaluation needs at least one part and one dynamics model.")
-        lowest = {"replicas": 9, "candidates": 4, "luck": 1, "resamples": 20, "page": 1, "seed": 0, "cases": 1}
+        if not (self.parts and self.dynamics and self.policies):
+            raise InputError("The evaluation needs at least one part, one dynamics model and one policy.")
+        if self.endpoints and self.send_accepted is not True:
+            raise InputError(
+                f"The endpoint {self.endpoints[0]} would be sent pictures and facts of every case; set send_accepted "
+                "to true if that is allowed."
+            )
+        if (self.lpips_backbone is None) != (self.lpips_heads is None):
+            raise InputError("LPIPS needs two files; give both lpips_backbone and lpips_heads, or neither.")
+        lowest = {"replicas": 9, "candidates": 4, "resamples": 20, "page": 1, "seed": 0, "cases": 1}
         for name, low in lowest.items():
             value = getattr(self, name)
             if not (name == "cases" and value is None) and (not isinstance(value, int) or value < low):
@@ -64,7 +84,7 @@ class EvaluationConfig:
     @property
     def fingerprint(self) -> str:
         """Digest of what a case's measurements depend on."""
-        measured = {k: v for k, v in asdict(self).items() if k not in ("cases", "resamples", "page")}
+        measured = {k: v for k, v in asdict(self).items() if k not in _SUMMARY}
         return hashlib.sha256(json.dumps(measured, sort_keys=True).encode()).hexdigest()[:16]
 
 
@@ -90,12 +110,18 @@ def read_config(path: Path) -> EvaluationConfig:
     known = [f.name for f in fields(EvaluationConfig)]
     if unknown := [name for name in values if name not in known]:
         raise InputError(f"The evaluation knows no setting {unknown[0]!r}; known are {', '.join(known)}.")
-    for name in ("parts", "dynamics"):
+    for name in ("parts", "dynamics", "policies", "endpoints"):
         if name in values:
-            values[name] = tuple(values[name])
+            values[name] = _names(name, values[name])
     if "search" in values:
         values["search"] = _settings(values["search"])
     return EvaluationConfig(**values)
+
+
+def _names(name: str, given: Any) -> tuple[str, ...]:
+    if not isinstance(given, list) or not all(isinstance(item, str) for item in given):
+        raise InputError(f"The evaluation's setting {name!r} is {given!r}; give a list of names.")
+    return tuple(given)
 
 
 def _settings(values: dict[str, Any]) -> ExploreSettings:

@@ -2,36 +2,33 @@
 
 from __future__ import annotations
 
-import json
-import os
-from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import SimpleITK as sitk
-
 import mewm
-from mewm.cohort.dataset import Cohort, CohortRow, read_cohort
+from mewm.cohort.dataset import CohortRow, read_cohort
 from mewm.errors import InputError
-from mewm.evaluation.case_measures import Context, measure_case
+from mewm.evaluation.case_files import Progress, measure_cases, prepare, read_arrays
+from mewm.evaluation.case_measures import Context
 from mewm.evaluation.config import EvaluationConfig
 from mewm.evaluation.feature_networks import FeatureNetwork, FilterBank, PerceptualNetwork
 from mewm.evaluation.protocol_summary import summarise_protocols
+from mewm.evaluation.registry import Registry, plain_models
 from mewm.evaluation.survival_summary import summarise_survival
 from mewm.evaluation.synthesis_summary import summarise_synthesis
-from mewm.evaluation.tables import plain, write_json
+from mewm.evaluation.tables import write_json
 from mewm.evaluation.world import read_truth
+from mewm.survival.cox import CoxSurvival
 
 SCHEMA = "mewm-evaluation/1"
-NOTICE = (
-    "Research use only; not a medical device. On a simulated cohort the world is built from the mechanistic "
-    "simulator's own equations with hidden sensitivities and chance, so the mechanistic arm knows the form of the "
-    "truth and its figures are no evidence about patients."
+NOTICE = "Research use only; not a medical device."
+SIMULATED_NOTICE = (
+    "The world of a simulated cohort is built from the mechanistic simulator's own equations with hidden "
+    "sensitivities and chance, so the mechanistic arm knows the form of the truth and its figures are no evidence "
+    "about patients."
 )
-Progress = Callable[[int, int], None]
 
 
 def evaluate(
@@ -41,39 +38,54 @@ def evaluate(
     *,
     workers: int | None = None,
     progress: Progress | None = None,
+    registry: Registry | None = None,
     features: FeatureNetwork | None = None,
     perceptual: PerceptualNetwork | None = None,
 ) -> dict[str, Any]:
-    """Run the arms over a cohort and write ``results.json``, tables and figures.
+    """Run the arms over a cohort and write ``results.json``, tables and figures (docs/evaluation.md).
 
     Cases are measured in parallel and written to ``out/cases`` as they are done; the same call after an interruption
-    goes on where it stopped. The results do not depend on the number of processes.
+    goes on where it stopped. The results do not depend on the number of processes. With more than one process a
+    script of your own needs ``if __name__ == "__main__":`` around the call.
 
     Args:
-        cohort: dataset folder (docs/cohort.md).
+        cohort: dataset folder (docs/cohort.md), simulated or imported.
         out: where to write; empty, new, or holding the beginning of this evaluation.
         config: what to measure; everything on the test split by default.
-        workers: processes; ``None`` for one a core.
+        workers: processes; ``None`` for one a usable core.
         progress: called with cases done and cases in all.
-        features, perceptual: feature networks of FID and LPIPS; the bundled filter bank by default.
+        registry: the models that ``config`` names; those that come with MeWM by default.
+        features, perceptual: feature networks of FID and LPIPS; by default those whose files ``config`` names, else
+            the bundled filter bank.
 
     Returns:
         The content of ``results.json``.
 
     Raises:
-        InputError: no such cohort, an empty split, another evaluation in ``out``, or a folder that cannot be written.
+        InputError: no such cohort, an empty split, an unknown model, another evaluation in ``out``, or a folder that
+            cannot be written.
+        ResourceError: the files of a feature network are missing or wrong.
     """
-    config, out = config or EvaluationConfig(), Path(out)
+    config, out, registry = config or EvaluationConfig(), Path(out), registry or plain_models()
+    registry.require(config)
     data = read_cohort(Path(cohort))
     tested = data.split(config.split)[: config.cases]
     if not tested:
         raise InputError(f"The cohort {cohort} has no case in the split {config.split!r}; choose another split.")
+    # Before the long part, so that a wrong file is told at once.
+    features, perceptual = features or _features(config), perceptual or _perceptual(config)
     trained = data.split("train") if "survival" in config.parts and config.split != "train" else ()
-    context = Context(data, config, read_truth(data), tuple(row.protocol for row in data.split("train")))
+    context = Context(data, config, registry, read_truth(data), tuple(row.protocol for row in data.split("train")))
+    mark = {
+        "schema": SCHEMA,
+        "fingerprint": config.fingerprint,
+        "cohort": {key: data.info.get(key) for key in ("kind", "seed")},
+        "mewm": mewm.__version__,
+        "survival_model": CoxSurvival.load().sha256,
+    }
     try:
-        _prepare(out, data, config)
-        _measure(context, [*tested, *trained], out, workers or os.cpu_count() or 1, progress)
-        records = {row.case_id: _read(out, row.case_id) for row in (*tested, *trained)}
+        prepare(out, mark)
+        records = measure_cases(context, [*tested, *trained], out, workers, progress)
         results = _summarise(records, tested, trained, context, out, features, perceptual)
         write_json(results, out / "results.json")
     except OSError as error:
@@ -90,104 +102,43 @@ def _summarise(
     trained: Sequence[CohortRow],
     context: Context,
     out: Path,
-    features: FeatureNetwork | None,
-    perceptual: PerceptualNetwork | None,
+    features: FeatureNetwork,
+    perceptual: PerceptualNetwork,
 ) -> dict[str, Any]:
-    config, bank = context.config, FilterBank()
+    config, info = context.config, context.cohort.info
     mine = [records[row.case_id] for row in tested]
     results: dict[str, Any] = {
         "schema": SCHEMA,
-        "notice": NOTICE,
+        "notice": f"{NOTICE} {SIMULATED_NOTICE}" if context.truth else NOTICE,
         "mewm": mewm.__version__,
-        "cohort": {key: context.cohort.info.get(key) for key in ("kind", "seed", "cases", "mewm")},
+        "cohort": {key: info.get(key) for key in ("kind", "seed", "cases", "mewm")},
+        "truth": "known" if context.truth else "not known",
         "cases": len(tested),
         "config": asdict(config),
     }
+    untrained = context.registry.untrained
     if "synthesis" in config.parts:
-        arrays = [_arrays(out, row.case_id) for row in tested]
-        results["synthesis"] = summarise_synthesis(mine, arrays, config, out, features or bank, perceptual or bank)
+        arrays = [read_arrays(out, row.case_id) for row in tested]
+        results["synthesis"] = summarise_synthesis(mine, arrays, config, out, features, perceptual, untrained)
     if "survival" in config.parts:
-        learned = [records[row.case_id] for row in trained] or mine
-        results["survival"] = summarise_survival(learned, mine, config, context.cohort.info, out)
+        learned = [records[row.case_id] for row in trained]
+        results["survival"] = summarise_survival(learned, mine, config, info, out)
     if "protocols" in config.parts:
         results["protocols"] = summarise_protocols(mine, config, out)
     return results
 
 
-def _prepare(out: Path, data: Cohort, config: EvaluationConfig) -> None:
-    """Make the folder, or check that what it holds is the beginning of this evaluation."""
-    mark = {
-        "schema": SCHEMA,
-        "fingerprint": config.fingerprint,
-        "cohort": plain({k: data.info.get(k) for k in ("kind", "seed", "mewm")}),
-        "mewm": mewm.__version__,
-    }
-    path = out / "evaluation.json"
-    if path.is_file():
-        try:
-            found = json.loads(path.read_text(encoding="utf-8"))
-        except ValueError:
-            found = None
-        if found != mark:
-            raise InputError(
-                f"{out} holds an evaluation with other settings or of another cohort; choose another folder."
-            )
-    elif out.exists() and any(out.iterdir()):
-        raise InputError(f"The folder {out} is not empty and holds no evaluation; choose an empty folder.")
-    (out / "cases").mkdir(parents=True, exist_ok=True)
-    write_json(mark, path)
+def _features(config: EvaluationConfig) -> FeatureNetwork:
+    if config.inception is None:
+        return FilterBank()
+    from mewm.evaluation.torch_networks import load_inception
+
+    return load_inception(Path(config.inception))
 
 
-def _measure(context: Context, rows: Sequence[CohortRow], out: Path, workers: int, progress: Progress | None) -> None:
-    missing = [row for row in rows if not _path(out, row.case_id).is_file()]
-    done, report = len(rows) - len(missing), progress or (lambda done, total: None)
-    report(done, len(rows))
-    if min(workers, len(missing)) <= 1:
-        for row in missing:
-            _write_case(context, row, out)
-            report(done := done + 1, len(rows))
-        return
-    with ProcessPoolExecutor(min(workers, len(missing)), initializer=_single_thread) as pool:
-        futures = [pool.submit(_write_case, context, row, out) for row in missing]
-        try:
-            for future in as_completed(futures):
-                future.result()
-                report(done := done + 1, len(rows))
-        except BaseException:
-            pool.shutdown(wait=False, cancel_futures=True)
-            raise
+def _perceptual(config: EvaluationConfig) -> PerceptualNetwork:
+    if config.lpips_backbone is None or config.lpips_heads is None:
+        return FilterBank()
+    from mewm.evaluation.torch_networks import load_lpips
 
-
-def _write_case(context: Context, row: CohortRow, out: Path) -> None:
-    record, arrays = measure_case(context, row)
-    path = _path(out, row.case_id)
-    if arrays:
-        partial = path.with_suffix(".partial.npz")
-        packed = {k: v.astype(np.float16) if v.dtype == np.float32 else v for k, v in arrays.items()}
-        np.savez_compressed(partial, **packed)  # type: ignore[arg-type]
-        partial.replace(path.with_suffix(".npz"))
-    # The JSON last: where it is, the case is whole.
-    write_json(record, path.with_suffix(".partial")).replace(path)
-
-
-def _single_thread() -> None:
-    """One thread a process: the cases are what runs in parallel."""
-    sitk.ProcessObject.SetGlobalDefaultNumberOfThreads(1)
-
-
-def _path(out: Path, case_id: str) -> Path:
-    return out / "cases" / f"{case_id}.json"
-
-
-def _read(out: Path, case_id: str) -> dict[str, Any]:
-    path = _path(out, case_id)
-    try:
-        record: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise InputError(f"The measurements {path} are damaged; delete that file and evaluate again.") from error
-    return record
-
-
-def _arrays(out: Path, case_id: str) -> dict[str, np.ndarray]:
-    with np.load(_path(out, case_id).with_suffix(".npz")) as stored:
-        return {name: stored[name] for name in stored.files}
+    return load_lpips(Path(config.lpips_backbone), Path(config.lpips_heads), config.lpips_net)

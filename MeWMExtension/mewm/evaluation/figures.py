@@ -10,9 +10,6 @@ import numpy as np
 
 from mewm.errors import ResourceError
 from mewm.evaluation.intervals import Estimate
-from mewm.evaluation.risk_map import RiskMap
-from mewm.evaluation.survival_calibration import CalibrationPoint
-from mewm.evaluation.survival_metrics import RiskGroups
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -21,6 +18,17 @@ if TYPE_CHECKING:
 # Okabe & Ito's palette: told apart with any colour vision.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 _DPI = 150
+# What the columns of a table are called where they stand alone.
+_TITLES = {
+    "f1": "F1",
+    "jaccard": "Jaccard",
+    "precision": "precision",
+    "recall": "recall",
+    "regret": "regret (log-hazard), lower is better",
+    "best_found": "share with the best protocol",
+    "nearly_best": "share within 2 % of its hazard",
+}
+_OUTLIER = 4.0
 
 
 def new_figure(width: float, height: float, rows: int = 1, columns: int = 1) -> tuple[Figure, np.ndarray]:
@@ -39,112 +47,104 @@ def new_figure(width: float, height: float, rows: int = 1, columns: int = 1) -> 
     return figure, figure.subplots(rows, columns, squeeze=False)
 
 
+def panels(count: int, width: float, height: float, columns: int = 3) -> tuple[Figure, list[Axes]]:
+    """Return a figure with so many panels of a size in inches, a few beside each other, and their axes in order."""
+    columns = min(columns, count)
+    rows = -(-count // columns)
+    figure, axes = new_figure(width * columns, height * rows, rows, columns)
+    for ax in axes.flat[count:]:
+        ax.set_visible(False)
+    return figure, list(axes.flat[:count])
+
+
 def save(figure: Figure, path: Path) -> tuple[Path, Path]:
     """Write a figure as ``path`` with the endings ``.png`` and ``.svg`` and return both."""
+    from matplotlib import rc_context
+
     png, svg = path.with_suffix(".png"), path.with_suffix(".svg")
     figure.savefig(png, dpi=_DPI)
-    # Without a date the same figure is the same file.
-    figure.savefig(svg, metadata={"Date": None})
+    # Without a date and with a fixed salt of its identifiers the same figure is the same file.
+    with rc_context({"svg.hashsalt": "mewm"}):
+        figure.savefig(svg, metadata={"Date": None})
     return png, svg
 
 
-def kaplan_meier(groups: Mapping[str, RiskGroups]) -> Figure:
-    """Draw the survival of risk groups, one panel a model (paper's figure 5)."""
-    figure, axes = new_figure(4.2 * len(groups), 3.6, 1, len(groups))
-    for ax, (model, found) in zip(axes[0], groups.items(), strict=True):
-        for group, colour in zip(found.groups, COLOURS, strict=False):
-            label = f"{group.name} ({len(group.members)} patients, {group.deaths} deaths)"
-            ax.step(group.weeks, group.survival, where="post", color=colour, label=label)
-            ax.fill_between(group.weeks, group.low, group.high, step="post", color=colour, alpha=0.15, lw=0)
-        p = "p < 0.001" if found.logrank_p < 0.001 else f"p = {found.logrank_p:.3f}"
-        ax.set(title=f"{model}\nlog-rank {p}", xlabel="weeks", ylabel="overall survival", ylim=(0, 1.02))
-        ax.set_xlim(0, None)
-        ax.legend(fontsize=7, frameon=False)
-        _clean(ax)
-    return figure
-
-
-def calibration(points: Mapping[str, Sequence[CalibrationPoint]], week: float) -> Figure:
-    """Draw predicted against observed mortality at one time, one line a model."""
-    figure, axes = new_figure(4.2, 4.0)
-    ax = axes[0, 0]
-    ax.plot([0, 1], [0, 1], color="0.7", lw=1, ls="--")
-    for (model, found), colour in zip(points.items(), COLOURS, strict=False):
-        x, y = np.array([p.predicted for p in found]), np.array([p.observed for p in found])
-        error = np.maximum(np.array([[p.observed - p.low, p.high - p.observed] for p in found]).T, 0)
-        ax.errorbar(x, y, error, marker="o", ms=4, lw=1.2, capsize=2, color=colour, label=model)
-    ax.set(xlim=(0, 1), ylim=(0, 1), xlabel="predicted mortality", ylabel="observed mortality (Kaplan–Meier)")
-    ax.set_title(f"Calibration at {week:g} weeks")
-    ax.legend(fontsize=8, frameon=False)
-    _clean(ax)
-    return figure
-
-
-def risk_maps(maps: Mapping[str, RiskMap]) -> Figure:
-    """Draw predicted beside observed cumulative hazard of risk groups over time (paper's figure 6)."""
-    figure, axes = new_figure(4.4 * (len(maps) + 1), 2.9, 1, len(maps) + 1)
-    first = next(iter(maps.values()))
-    panels = [("Nelson–Aalen", first.weeks, first.observed)]
-    panels += [(f"{name}\nMSE {found.mse:.3f}", found.weeks, found.predicted) for name, found in maps.items()]
-    top = float(np.nanmax(first.observed))
-    for ax, (title, weeks, hazard) in zip(axes[0], panels, strict=True):
-        rows = np.arange(len(hazard) + 1) + 0.5
-        edges = np.concatenate([weeks - 1, weeks[-1:]])
-        image = ax.pcolormesh(edges, rows, np.ma.masked_invalid(hazard), cmap="magma_r", vmin=0, vmax=top)
-        ax.set(title=title, xlabel="weeks", yticks=np.arange(len(hazard)) + 1)
-        ax.set_facecolor("0.9")
-    axes[0, 0].set_ylabel("group, lowest to highest risk")
-    figure.colorbar(image, ax=axes[0], label="cumulative hazard", extend="max")
-    return figure
+def clean(ax: Axes | Any) -> None:
+    """Take away the frame's upper and right line."""
+    ax.spines[["top", "right"]].set_visible(False)
 
 
 def scatter(values: Mapping[str, tuple[np.ndarray, np.ndarray]], notes: Mapping[str, str]) -> Figure:
-    """Draw simulated against true values, one panel a quantity.
+    """Draw simulated against true values, one panel a quantity; volumes on a logarithmic axis.
 
     Args:
-        values: quantity → simulated and true values ``(n,)`` each.
+        values: quantity → simulated and true values ``(n,)`` each; quantities that end in ``_ml`` are volumes.
         notes: quantity → what to print in its panel, such as the correlation.
     """
-    columns = min(3, len(values))
-    rows = -(-len(values) // columns)
-    figure, axes = new_figure(3.3 * columns, 3.2 * rows, rows, columns)
-    for ax in axes.flat[len(values) :]:
-        ax.set_visible(False)
-    for ax, (name, (simulated, true)) in zip(axes.flat, values.items(), strict=False):
-        low, high = float(min(simulated.min(), true.min(), 0)), float(max(simulated.max(), true.max())) * 1.05 or 1.0
-        ax.plot([low, high], [low, high], color="0.7", lw=1, ls="--")
-        ax.scatter(true, simulated, s=10, alpha=0.6, color=COLOURS[0], lw=0)
-        ax.set(xlim=(low, high), ylim=(low, high), xlabel="true", ylabel="simulated", title=name)
-        ax.text(0.04, 0.94, notes.get(name, ""), transform=ax.transAxes, va="top", fontsize=8)
-        _clean(ax)
+    figure, axes = panels(len(values), 3.3, 3.3)
+    for ax, (name, (simulated, true)) in zip(axes, values.items(), strict=True):
+        top = max(float(simulated.max()), float(true.max())) or 1.0
+        title = name.replace("_ml", " (ml)").replace("_fraction", " share of the lesion").replace("_", " ")
+        ax.set(xlabel="true", ylabel="simulated", title=title)
+        if name.endswith("_ml"):
+            # Volumes span four decades and can be nil: linear below a tenth of a millilitre.
+            ax.set_xscale("symlog", linthresh=0.1)
+            ax.set_yscale("symlog", linthresh=0.1)
+            low, high = -0.02, top * 2
+        else:
+            low, high = -0.03 * top, 1.05 * top
+        ax.plot([max(low, 0), high], [max(low, 0), high], color="0.7", lw=1, ls="--", zorder=0)
+        ax.scatter(true, simulated, s=14, alpha=0.6, color=COLOURS[0], lw=0, clip_on=False)
+        ax.set(xlim=(low, high), ylim=(low, high), aspect="equal")
+        ax.text(0.04, 0.95, notes.get(name, ""), transform=ax.transAxes, va="top", fontsize=8)
+        clean(ax)
     return figure
 
 
-def bars(values: Mapping[str, Mapping[str, Estimate]], ylabel: str) -> Figure:
-    """Draw metrics of arms as bars with their intervals.
+def dots(values: Mapping[str, Mapping[str, Estimate]], title: str = "") -> Figure:
+    """Draw metrics of arms as points with their intervals, one panel a metric, one line an arm.
+
+    A panel that one arm would squeeze is cut off, and the arm's value printed at its edge.
 
     Args:
         values: arm → metric → figure.
-        ylabel: label of the value axis.
+        title: above all panels.
     """
     metrics = list(dict.fromkeys(metric for row in values.values() for metric in row))
-    figure, axes = new_figure(max(5.0, 1.1 + 0.23 * len(metrics) * (len(values) + 1)), 3.8)
-    ax, width = axes[0, 0], 0.8 / len(values)
-    for number, (arm, row) in enumerate(values.items()):
-        found = [row.get(metric) for metric in metrics]
-        at = np.arange(len(metrics)) - 0.4 + (number + 0.5) * width
-        heights = np.array([np.nan if e is None else e.value for e in found])
-        error = np.array([[0, 0] if e is None else [e.value - e.low, e.high - e.value] for e in found]).T
-        colour = COLOURS[number % len(COLOURS)]
-        hatch = "" if number < len(COLOURS) else "//"
-        ax.bar(at, heights, width, color=colour, hatch=hatch, edgecolor="white", lw=0.3, label=arm)
-        ax.errorbar(at, heights, np.maximum(np.nan_to_num(error), 0), fmt="none", ecolor="0.25", elinewidth=0.8)
-    ax.set_xticks(np.arange(len(metrics)), metrics)
-    ax.set_ylabel(ylabel)
-    ax.legend(fontsize=7, frameon=False, loc="upper left", bbox_to_anchor=(1.0, 1.0))
-    _clean(ax)
+    arms = list(values)
+    columns = min(4, len(metrics))
+    rows = -(-len(metrics) // columns)
+    figure, axes = new_figure(2.1 + 2.2 * columns, rows * (0.7 + 0.24 * len(arms)), rows, columns)
+    for number, ax in enumerate(axes.flat):
+        if number >= len(metrics):
+            ax.set_visible(False)
+            continue
+        found = [values[arm].get(metrics[number]) for arm in arms]
+        _points(ax, found, share=metrics[number] != "regret")
+        ax.set_title(_TITLES.get(metrics[number], metrics[number]), fontsize=8)
+        ax.set_yticks(range(len(arms)), arms if number % columns == 0 else [""] * len(arms), fontsize=7.5)
+        ax.set_ylim(len(arms) - 0.5, -0.5)
+        ax.tick_params(axis="x", labelsize=7)
+        ax.grid(axis="y", color="0.92", lw=0.8)
+        ax.set_axisbelow(True)
+        clean(ax)
+    figure.suptitle(title, fontsize=10)
     return figure
 
 
-def _clean(ax: Axes | Any) -> None:
-    ax.spines[["top", "right"]].set_visible(False)
+def _points(ax: Any, found: Sequence[Estimate | None], share: bool) -> None:
+    known = [(at, e) for at, e in enumerate(found) if e is not None and np.isfinite(e.value)]
+    tops = sorted(e.high if np.isfinite(e.high) else e.value for _, e in known)
+    edge = 1.02 if share else tops[-1] * 1.08
+    if not share and len(tops) > 2 and tops[-1] > _OUTLIER * max(tops[-2], 1e-9):
+        edge = tops[-2] * 1.3
+    low = min([0.0, *(e.low for _, e in known if np.isfinite(e.low))])
+    for at, estimate in known:
+        if estimate.value > edge:
+            ax.text(edge, at, f"{estimate.value:.2f} →", ha="right", va="center", fontsize=6.5, color=COLOURS[1])
+            continue
+        error = None
+        if np.isfinite(estimate.low):
+            error = [[max(estimate.value - estimate.low, 0)], [max(estimate.high - estimate.value, 0)]]
+        ax.errorbar(estimate.value, at, xerr=error, fmt="o", ms=4, color=COLOURS[0], elinewidth=1.1, capsize=2)
+    ax.set_xlim(low - 0.02 * (edge - low), max(edge, 1e-6))

@@ -1,19 +1,18 @@
 """How close is a chosen protocol to a reference, and how much hazard does the difference cost?
 
 A protocol counts as the set of its agents, drugs and embolics together; doses and particle sizes do not count. As in
-the paper's tables 2 and 3, every metric is computed for each case and then averaged over cases (not pooled).
+the paper's tables 2 and 3, every metric is computed for each case and then averaged over cases (not pooled): there the
+mean F1 is not the F1 of mean precision and recall (arXiv 2506.02327: 52.4 against 53.3).
 """
 
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, fields
-from typing import Any
 
 import numpy as np
 from scipy import stats
 
-from mewm.actions.protocol import Protocol
 from mewm.errors import InputError
 from mewm.evaluation.intervals import RESAMPLES, Estimate, bootstrap_difference, bootstrap_mean
 
@@ -57,12 +56,12 @@ def agent_scores(chosen: Collection[str], reference: Collection[str]) -> AgentSc
     )
 
 
-def score_cases(chosen: Sequence[Protocol | None], reference: Sequence[Protocol]) -> dict[str, np.ndarray]:
+def score_cases(chosen: Sequence[Collection[str]], reference: Sequence[Collection[str]]) -> dict[str, np.ndarray]:
     """Return each metric per case.
 
     Args:
-        chosen: protocol an arm chose for each case; ``None`` where it found none, which scores 0.
-        reference: the best or the as-treated protocol of the same cases.
+        chosen: agents an arm chose for each case; none where it found no protocol, which scores 0.
+        reference: agents of the best or the as-treated protocol of the same cases.
 
     Returns:
         metric → ``(cases,)``, for the names in ``METRICS``.
@@ -72,10 +71,7 @@ def score_cases(chosen: Sequence[Protocol | None], reference: Sequence[Protocol]
     """
     if len(chosen) != len(reference):
         raise InputError(f"{len(chosen)} chosen and {len(reference)} reference protocols cannot be compared.")
-    scores = [
-        agent_scores(() if mine is None else mine.agents, right.agents)
-        for mine, right in zip(chosen, reference, strict=True)
-    ]
+    scores = [agent_scores(mine, right) for mine, right in zip(chosen, reference, strict=True)]
     return {name: np.array([getattr(score, name) for score in scores]) for name in METRICS}
 
 
@@ -138,27 +134,32 @@ def paired_test(first: np.ndarray, second: np.ndarray, *, resamples: int = RESAM
     return PairedTest(difference, p, better, worse, len(gap) - better - worse)
 
 
-def regret(hazards: Mapping[Any, float], chosen: Any) -> float:
-    """Return how much more expected log-hazard a choice carries than the best admissible one.
+def regrets(chosen: Sequence[float | None], best: Sequence[float]) -> np.ndarray:
+    """Return how much more expected log-hazard each choice carries than the best admissible protocol ``(cases,)``.
+
+    A protocol outside the admissible ones of usual dose and horizon can be better than the best of them: then it is
+    below 0.
 
     Args:
-        hazards: expected log-hazard of every admissible protocol, by a key such as
-            :attr:`mewm.actions.protocol.Protocol.key`.
-        chosen: key of the choice.
+        chosen: expected log-hazard of an arm's choice in each case; ``None`` where it chose nothing.
+        best: that of the best admissible protocol.
 
     Returns:
-        A difference of log-hazards, 0 for the best; its exponential is the hazard ratio.
+        Differences of log-hazards, whose exponential is the hazard ratio; NaN where nothing was chosen.
 
     Raises:
-        InputError: there is no admissible protocol or the choice is not among them.
+        InputError: lengths differ.
     """
-    if not hazards:
-        raise InputError("There is no admissible protocol to compare the choice with.")
-    if chosen not in hazards:
-        raise InputError(f"The expected hazard of the chosen protocol {chosen!r} is unknown; compute it first.")
-    return float(hazards[chosen] - min(hazards.values()))
+    if len(chosen) != len(best):
+        raise InputError(f"{len(chosen)} choices and {len(best)} best protocols cannot be compared.")
+    return np.array([np.nan if mine is None else mine for mine in chosen], dtype=float) - np.asarray(best, float)
 
 
-def found_best(regrets: np.ndarray, tolerance: float = 1e-6) -> np.ndarray:
-    """Return whether each choice is as good as the best ``(cases,)``, ties counted as found."""
-    return np.asarray(regrets, float) <= tolerance
+def found_best(regret: np.ndarray, tolerance: float = 2e-5) -> np.ndarray:
+    """Return whether each choice is as good as the best ``(cases,)``, ties counted as found.
+
+    Args:
+        regret: what :func:`regrets` returned; NaN counts as not found.
+        tolerance: largest regret that counts as none. Hazards are stored with five decimals.
+    """
+    return np.asarray(regret, float) <= tolerance

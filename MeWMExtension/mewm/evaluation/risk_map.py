@@ -1,4 +1,4 @@
-"""Predicted against observed cumulative hazard over time: the paper's risk map and its error (figure 6)."""
+"""Predicted against observed cumulative hazard over time: after the paper's risk map (figure 5)."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _AT_RISK = 0.1
 
 @dataclass(frozen=True, eq=False)
 class RiskMap:
-    """Predicted beside observed cumulative hazard of groups of patients over time (paper's figure 6).
+    """Predicted beside observed cumulative hazard of groups of patients over time (after the paper's figure 5).
 
     Attributes:
         weeks: times ``(m,)``.
@@ -48,11 +48,11 @@ def risk_map(
 ) -> RiskMap:
     """Compare predicted cumulative hazards with the Nelson–Aalen estimate.
 
-    How the paper's figure 6 is read here: it shows risk over patients and time beside the Nelson–Aalen estimate and
-    gives the mean squared error between them. A single patient has no Nelson–Aalen estimate, so patients are
-    sorted into equal groups; a group's observed cumulative hazard is its Nelson–Aalen estimate, its predicted one
-    is minus the logarithm of the mean predicted survival (the hazard of the mixture, which is what Nelson–Aalen
-    estimates). The mean squared error runs over groups and weeks.
+    The paper's figure 5 sets predicted risk beside the Nelson–Aalen estimate and gives the mean squared error between
+    them; :mod:`mewm.evaluation.risk_plane` does so over a plane of patients, this function over time. A single
+    patient has no Nelson–Aalen estimate, so patients are sorted into equal groups; a group's observed cumulative
+    hazard is its Nelson–Aalen estimate, its predicted one is minus the logarithm of the mean predicted survival (the
+    hazard of the mixture, which is what Nelson–Aalen estimates). The mean squared error runs over groups and weeks.
 
     Groups by a model's own prediction reward calibration only: a model that says the same of everybody can win.
     To compare models give all of them the same ``order``, the true hazard where it is known.

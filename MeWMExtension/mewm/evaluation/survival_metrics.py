@@ -30,6 +30,7 @@ class RiskGroup:
         low, high: pointwise 95 % interval (exponential Greenwood).
         median_weeks: median survival; ``inf`` if the curve stays above one half.
         deaths: number of deaths.
+        follow_up: observed weeks of its patients, for the numbers at risk.
     """
 
     name: str
@@ -40,6 +41,7 @@ class RiskGroup:
     high: np.ndarray
     median_weeks: float
     deaths: int
+    follow_up: np.ndarray
 
 
 @dataclass(frozen=True)
@@ -72,7 +74,7 @@ def check_survival(weeks: np.ndarray, died: np.ndarray, *predictions: np.ndarray
 def c_index(
     weeks: np.ndarray, died: np.ndarray, risk: np.ndarray, *, resamples: int = RESAMPLES, seed: int = 0
 ) -> Estimate:
-    """Return Harrell's concordance index with its bootstrap interval (paper's figure 5).
+    """Return Harrell's concordance index with its bootstrap interval (paper's figure 6).
 
     Args:
         weeks: observed times ``(n,)``.
@@ -119,7 +121,7 @@ def risk_groups(
     names: Sequence[str] = ("low risk", "high risk"),
     cuts: Sequence[float] | None = None,
 ) -> RiskGroups:
-    """Split patients by predicted risk and compare the groups' survival (paper's figure 5).
+    """Split patients by predicted risk and compare the groups' survival (paper's figure 6).
 
     Args:
         weeks: observed times ``(n,)``.
@@ -159,6 +161,7 @@ def _group(name: str, members: np.ndarray, weeks: np.ndarray, died: np.ndarray) 
         high=band.to_numpy()[:, 1],
         median_weeks=float(fitter.median_survival_time_),
         deaths=int(died[members].sum()),
+        follow_up=weeks[members],
     )
 
 

@@ -9,9 +9,10 @@ from typing import Any
 import numpy as np
 
 from mewm.evaluation import figures
-from mewm.evaluation.case_page import PageCase, case_page, representative
+from mewm.evaluation.case_page import PageCase, PageColumn, case_page, representative
 from mewm.evaluation.config import EvaluationConfig
-from mewm.evaluation.feature_networks import FeatureNetwork, PerceptualNetwork
+from mewm.evaluation.feature_networks import FeatureNetwork, FilterBank, PerceptualNetwork
+from mewm.evaluation.registry import NOT_TRAINED
 from mewm.evaluation.synthesis_metrics import SliceStack, fid, perceptual_distance
 from mewm.evaluation.tables import write_table
 from mewm.evaluation.truth_metrics import (
@@ -24,6 +25,7 @@ from mewm.evaluation.truth_metrics import (
 )
 
 _FEWEST_FOR_FID = 2
+NO_RETRIEVAL = "needs a known truth"
 
 
 def summarise_synthesis(
@@ -33,6 +35,7 @@ def summarise_synthesis(
     out: Path,
     features: FeatureNetwork,
     perceptual: PerceptualNetwork,
+    untrained: Sequence[str] = (),
 ) -> dict[str, Any]:
     """Write ``synthesis``, ``volumes`` and the figures; return everything as values.
 
@@ -43,6 +46,7 @@ def summarise_synthesis(
         out: folder to write to.
         features: network of FID.
         perceptual: network of LPIPS.
+        untrained: learned models that have no weights; they get a row without figures.
     """
     cases = [record["synthesis"] for record in records]
     arms = list(cases[0]["arms"])
@@ -52,12 +56,19 @@ def summarise_synthesis(
         mine = [case["arms"][arm] for case in cases]
         images.append(_image_row(arm, mine, cases, _stack(arrays, f"arm_{number}"), true, config, features, perceptual))
         volumes += [_volume_row(arm, quantity, mine, cases, config) for quantity in QUANTITIES]
-    write_table(images, out / "synthesis", f"Synthesis, FID with {features.name}, LPIPS with {perceptual.name}")
-    write_table(volumes, out / "volumes", "Simulated against true volumes (ml) and shares of the lesion")
+    retrieval = [case["arms"][arms[0]].get("retrieval") for case in cases]
+    if any(distances is None for distances in retrieval):
+        images = [{**row, "retrieval_top1": NO_RETRIEVAL} for row in images]
+    images += [{"arm": name, "cases": NOT_TRAINED} for name in untrained]
+    write_table(images, out / "synthesis", f"Synthesis: FID with {features.name}; LPIPS with {perceptual.name}")
+    reference = ", ".join(sorted({case["reference"] for case in cases}))
+    write_table(volumes, out / "volumes", f"Simulated against true volumes (ml) and shares; true by: {reference}")
     _draw(records, cases, arrays, arms, config, out)
     return {
         "feature_network": features.name,
         "perceptual_network": perceptual.name,
+        "retrieval_network": FilterBank.name,
+        "true_labels": reference,
         "arms": images,
         "volumes": volumes,
     }
@@ -73,7 +84,7 @@ def _image_row(
     features: FeatureNetwork,
     perceptual: PerceptualNetwork,
 ) -> dict[str, Any]:
-    row: dict[str, Any] = {"arm": arm, "cases": len(mine)}
+    row: dict[str, Any] = {"arm": arm, "cases": len(mine), "FID": "needs at least two cases"}
     if len(mine) >= _FEWEST_FOR_FID:
         row["FID"] = fid(simulated, true, features, resamples=min(config.resamples, 100), seed=config.seed).estimate
     row["LPIPS"] = perceptual_distance(
@@ -138,7 +149,7 @@ def _draw(
         values[quantity] = (replicas[:, 0], true)
         notes[quantity] = f"r {correlation(replicas[:, 0], true, resamples=1).value:.2f}"
     figure = figures.scatter(values, notes)
-    figure.suptitle(arms[0])
+    figure.suptitle(f"{arms[0]}: first simulated future against the truth, {len(cases)} cases", fontsize=10)
     figures.save(figure, out / "volumes")
     replicas, true = _values(first, cases, "viable_fraction")
     chosen = representative(np.abs(replicas[:, 0] - true), config.page)
@@ -148,10 +159,19 @@ def _draw(
 def _page(
     record: Mapping[str, Any], case: Mapping[str, Any], arrays: Mapping[str, np.ndarray], arms: Sequence[str]
 ) -> PageCase:
-    columns = {"true": arrays["page_true"][None]}
-    columns |= {arm: arrays[f"page_{number}"][None] for number, arm in enumerate(arms)}
+    """Return a row of the page: before, the first arm's future, the truth, then the other arms' futures."""
+    columns = {}
+    for number, arm in enumerate(arms):
+        first = case["arms"][arm]["replicas"][0]
+        columns[arm] = PageColumn(arrays[f"page_{number}"], _caption(first))
+        if number == 0:
+            columns["true"] = PageColumn(arrays["page_true"], _caption(case["true"]))
     title = f"{record['case_id']}\n" + case["protocol"].replace("; ", "\n")
-    return PageCase(title, arrays["page_before"][None], columns, arrays["page_lesion"][None], case["spacing"])
+    return PageCase(title, arrays["page_before"], columns, arrays["page_lesion"], case["spacing"])
+
+
+def _caption(measured: Mapping[str, Any]) -> str:
+    return f"viable {measured['viable_fraction']:.0%}, oil {measured['lipiodol_fraction']:.0%}, {measured['response']}"
 
 
 def _stack(arrays: Sequence[Mapping[str, np.ndarray]], name: str) -> SliceStack:

@@ -3,35 +3,24 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
-from mewm.actions.base import load_action_base
-from mewm.actions.formulary import Formulary
 from mewm.actions.protocol import Action, Protocol
 from mewm.clinical import ClinicalFacts, read_facts
 from mewm.cohort.dataset import Cohort
-from mewm.cohort.outcome import log_hazard
+from mewm.cohort.hazards import expected_log_hazards, read_hazards
 from mewm.cohort.parameters import OutcomeParameters
 from mewm.cohort.truth import TrueFuture, true_future
-from mewm.dynamics.effects import DRUGS, EMBOLICS
-from mewm.dynamics.mechanistic import MechanisticDynamics
+from mewm.dynamics.effects import EMBOLICS
 from mewm.dynamics.phenotype import SHUNT_GRADE
-from mewm.dynamics.response import Sensitivities
+from mewm.dynamics.sensitivities import Sensitivities
 from mewm.errors import InputError
-from mewm.explore.settings import ExploreSettings
-from mewm.explore.space import SearchSpace
-from mewm.measure import measure
 from mewm.roi import Roi
-from mewm.roles import Proposal
 
-LUCK = 3
-"""Draws of chance over which the expected log-hazard of a protocol is averaged."""
-_MOST_PROTOCOLS = 5000
+HAZARDS = "hazards.csv"
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,7 +33,7 @@ class TrueCase:
         facts: what is true of the patient.
         outcome: coefficients of the world's hazard.
         log_hazard: what the case's own treatment and chance led to.
-        luck: draws of chance for an expectation.
+        known: expected log-hazards by protocol key, as stored with the cohort; others are computed when asked for.
     """
 
     roi: Roi
@@ -52,8 +41,7 @@ class TrueCase:
     facts: ClinicalFacts
     outcome: OutcomeParameters
     log_hazard: float
-    luck: int = LUCK
-    _known: dict[tuple[Action, ...], float] = field(default_factory=dict)
+    known: dict[tuple[Action, ...], float] = field(default_factory=dict)
 
     def future(self, protocol: Protocol, seed: int) -> TrueFuture:
         """Return what a protocol truly does under one draw of chance."""
@@ -61,18 +49,16 @@ class TrueCase:
 
     def expected_log_hazard(self, protocol: Protocol) -> float:
         """Return the true log-hazard of a protocol, averaged over chance; the same chance for every protocol."""
-        if protocol.key not in self._known:
-            treatment = Protocol(protocol.key)
-            world = MechanisticDynamics(self.sensitivities)
-            tissues = [world.tissue(self.roi, treatment, seed) for seed in range(self.luck)]
-            after = [measure(self.roi, tissue) for tissue in tissues]
-            hazards = [log_hazard(m.viable_ml, m.baseline_ml, treatment, self.facts, self.outcome) for m in after]
-            self._known[protocol.key] = float(np.mean(hazards))
-        return self._known[protocol.key]
+        return self.hazards([protocol])[protocol.key]
 
-    def hazards(self, protocols: tuple[Protocol, ...]) -> dict[tuple[Action, ...], float]:
+    def hazards(self, protocols: Iterable[Protocol]) -> dict[tuple[Action, ...], float]:
         """Return the expected log-hazard of each protocol by its key."""
-        return {protocol.key: self.expected_log_hazard(protocol) for protocol in protocols}
+        wanted = list(protocols)
+        missing = [protocol for protocol in wanted if protocol.key not in self.known]
+        if missing:
+            found = expected_log_hazards(self.roi, missing, self.sensitivities, self.facts, self.outcome)
+            self.known.update(found)
+        return {protocol.key: self.known[protocol.key] for protocol in wanted}
 
 
 def read_truth(cohort: Cohort) -> dict[str, Mapping[str, str]]:
@@ -91,18 +77,20 @@ def read_truth(cohort: Cohort) -> dict[str, Mapping[str, str]]:
     return truth
 
 
-def true_case(roi: Roi, line: Mapping[str, str], info: Mapping[str, Any], luck: int = LUCK) -> TrueCase:
+def true_case(roi: Roi, line: Mapping[str, str], info: Mapping[str, Any], folder: Path | None = None) -> TrueCase:
     """Build the hidden truth of one case.
 
     Args:
         roi: the case as loaded.
         line: its line of ``truth.csv``.
         info: contents of ``cohort.json``; its parameters are the world's.
-        luck: draws of chance for an expectation.
+        folder: the case's folder; where it holds ``hazards.csv``, those hazards need not be computed.
 
     Raises:
-        InputError: the line or the parameters are not those of a simulated cohort.
+        InputError: the line, the parameters or the hazards are not those of a simulated cohort.
     """
+    stored = folder / HAZARDS if folder is not None else None
+    known = read_hazards(stored) if stored is not None and stored.is_file() else {}
     try:
         classes = {e.removeprefix("sensitivity_"): float(v) for e, v in line.items() if e.startswith("sensitivity_")}
         sensitivities = Sensitivities(
@@ -112,42 +100,17 @@ def true_case(roi: Roi, line: Mapping[str, str], info: Mapping[str, Any], luck: 
             shunt=SHUNT_GRADE[line["phenotype_shunt"]],
             growth=float(line["growth"]),
         )
-        known = {f.name for f in fields(OutcomeParameters)}
+        names = {f.name for f in fields(OutcomeParameters)}
         given = info["parameters"]["outcome"]
-        listed: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in given.items() if k in known}
+        listed: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in given.items() if k in names}
         outcome: OutcomeParameters = replace(OutcomeParameters(), **listed)
-        return TrueCase(roi, sensitivities, _facts(line), outcome, float(line["log_hazard"]), luck)
+        hazard = float(line["log_hazard"])
     except (KeyError, ValueError, TypeError) as error:
         raise InputError(
             f"The truth of {line.get('case_id')} cannot be read ({error}); simulate the cohort with this version."
         ) from error
-
-
-def admissible(roi: Roi, settings: ExploreSettings, formulary: Formulary | None = None) -> tuple[Protocol, ...]:
-    """Return every complete protocol of usual doses that the rules admit for a case within the horizons.
-
-    Raises:
-        InputError: there are too many or none.
-    """
-    base = load_action_base()
-    known = [agent.id for agent in base.agents.values() if agent.id in DRUGS or agent.id in EMBOLICS]
-    usual = [base.usual(agent) for agent in known]
-    proposal = Proposal(
-        tuple(a for a in usual if a.kind in ("drug", "bead")), tuple(a for a in usual if a.kind == "embolic")
-    )
-    space = SearchSpace(proposal, roi.facts, formulary or Formulary.everything(), settings)
-    nodes = space.complete_protocols(_MOST_PROTOCOLS)
-    if not nodes:
-        why = (
-            "more than can be compared; shorten the horizons" if nodes is None else "none; the case cannot be measured"
-        )
-        raise InputError(f"The number of admissible protocols is {why}.")
-    return tuple(space.protocols[node] for node in nodes)
-
-
-def best_of(hazards: Mapping[tuple[Action, ...], float], protocols: tuple[Protocol, ...]) -> Protocol:
-    """Return the protocol of lowest expected log-hazard; ties go to the one listed first."""
-    return min(protocols, key=lambda protocol: hazards[protocol.key])
+    by_key = {protocol.key: value for protocol, value in known.items()}
+    return TrueCase(roi, sensitivities, _facts(line), outcome, hazard, by_key)
 
 
 def _facts(line: Mapping[str, str]) -> ClinicalFacts:
@@ -156,10 +119,7 @@ def _facts(line: Mapping[str, str]) -> ClinicalFacts:
         name = column.removeprefix("true_")
         if name == column or text == "":
             continue
-        if text in ("true", "false"):
-            facts[name] = text == "true"
-        else:
-            facts[name] = text
+        facts[name] = text == "true" if text in ("true", "false") else text
     numbers = ("age", "albumin_g_dl", "bilirubin_mg_dl", "creatinine_mg_dl", "afp_ng_ml", "ecog", "tumour_number")
     for name in (*numbers, "tumour_burden_percent"):
         if name in facts:

@@ -1,5 +1,7 @@
 """The arms' choices by the rules, the hidden world, and what "without the assistant" sees."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 
@@ -8,16 +10,17 @@ from mewm.actions.base import load_action_base
 from mewm.actions.formulary import Formulary
 from mewm.actions.protocol import Protocol
 from mewm.actions.text import parse_protocol
-from mewm.assistant.intensity import OIL_HU
-from mewm.cohort.outcome import log_hazard
+from mewm.assistant.intensity import OIL_HU, IntensityAssistant
+from mewm.cohort.hazards import admissible, best_of, write_hazards
 from mewm.cohort.parameters import OutcomeParameters
-from mewm.dynamics.response import Sensitivities
+from mewm.dynamics.mechanistic import MechanisticDynamics
+from mewm.dynamics.sensitivities import Sensitivities
 from mewm.errors import InputError
-from mewm.evaluation import arms
-from mewm.evaluation.world import TrueCase, admissible, best_of
+from mewm.evaluation import arms, search_arms
+from mewm.evaluation.world import TrueCase, true_case
 from mewm.explore.settings import ExploreSettings
-from mewm.measure import measure
 from mewm.policy.guideline import GuidelinePolicy
+from mewm.policy.policy_only import Choice
 from mewm.roi import cut_roi
 from mewm.roles import Tissue
 
@@ -33,7 +36,7 @@ def roi(phantoms):
 
 @pytest.fixture(scope="module")
 def truth(roi):
-    return TrueCase(roi, Sensitivities({"platinum": 1.5, "anthracycline": 0.6}), roi.facts, OutcomeParameters(), 0.0, 2)
+    return TrueCase(roi, Sensitivities({"platinum": 1.5, "anthracycline": 0.6}), roi.facts, OutcomeParameters(), 0.0)
 
 
 def is_admissible(protocol, roi):
@@ -90,16 +93,50 @@ def test_everything_arm_gives_more_than_any_horizon_and_breaks_no_rule(roi):
     assert not [action for action in allowed if action.kind == "embolic"]
 
 
-def test_expected_hazard_is_the_mean_over_chance_of_the_worlds_own(roi, truth):
+def test_endpoint_arm_passes_on_the_choice_and_why_there_is_none():
     protocol = parse_protocol("Lobaplatin 30 mg; Lipiodol 10 ml").protocol
-    by_hand = []
-    for seed in range(2):
-        after = measure(roi, truth.future(Protocol(protocol.key), seed).tissue)
-        by_hand.append(log_hazard(after.viable_ml, after.baseline_ml, protocol, roi.facts, OutcomeParameters()))
-    assert truth.expected_log_hazard(protocol) == pytest.approx(np.mean(by_hand))
-    # The order in which agents are named does not matter.
-    backwards = Protocol(protocol.actions[::-1])
-    assert truth.expected_log_hazard(backwards) == truth.expected_log_hazard(protocol)
+    answers = iter([Choice(protocol), Choice(None, failure="The endpoint is down.")])
+    arm = arms.EndpointArm(SimpleNamespace(name="x alone", choose=lambda roi: next(answers)))
+    assert (arm.choose(arms.ArmCase(None, 0, WHOLE)), arm.failure, arm.name) == (protocol, "", "x alone")
+    assert (arm.choose(arms.ArmCase(None, 0, WHOLE)), arm.failure) == (None, "The endpoint is down.")
+
+
+def test_a_hazard_is_computed_once_and_for_any_order_of_agents(roi, truth):
+    protocol = parse_protocol("Lobaplatin 30 mg; Lipiodol 10 ml").protocol
+    known = TrueCase(roi, truth.sensitivities, roi.facts, OutcomeParameters(), 0.0, {protocol.key: 7.5})
+    assert known.expected_log_hazard(Protocol(protocol.actions[::-1])) == 7.5
+    other = parse_protocol("Epirubicin 40 mg; Lipiodol 10 ml").protocol
+    together = truth.hazards([protocol, other])
+    assert together == {p.key: truth.expected_log_hazard(p) for p in (protocol, other)}
+
+
+LINE = {
+    "case_id": "c",
+    "oil_retention": "1.2",
+    "phenotype_shunt": "mild",
+    "growth": "1.5",
+    "sensitivity_platinum": "1.5",
+    "sensitivity_pva": "0.9",
+    "log_hazard": "0.7",
+    "true_age": "70",
+    "true_child_pugh": "B7",
+    "true_extrahepatic_spread": "true",
+    "true_bclc": "",
+}
+
+
+def test_the_truth_is_read_from_its_line_and_the_stored_hazards(roi, tmp_path):
+    info = {"parameters": {"outcome": {"viable": 0.5}}}
+    found = true_case(roi, LINE, info)
+    assert found.sensitivities.drug_class == {"platinum": 1.5} and found.sensitivities.embolic == {"pva": 0.9}
+    assert (found.sensitivities.retention, found.sensitivities.shunt, found.log_hazard) == (1.2, 0.5, 0.7)
+    assert (found.facts.age, found.facts.child_pugh, found.facts.extrahepatic_spread) == (70, "B7", True)
+    assert found.outcome.viable == 0.5 and found.outcome.ecog == OutcomeParameters().ecog and not found.known
+    protocol = parse_protocol("Lobaplatin 30 mg; Lipiodol 10 ml").protocol
+    write_hazards({protocol.key: 3.25}, [protocol], tmp_path / "hazards.csv")
+    assert true_case(roi, LINE, info, tmp_path).expected_log_hazard(protocol) == 3.25
+    with pytest.raises(InputError, match="truth of c cannot be read"):
+        true_case(roi, {**LINE, "growth": "fast"}, info)
 
 
 def test_oracle_and_search_on_true_hazards_find_the_best(roi, truth):
@@ -110,11 +147,28 @@ def test_oracle_and_search_on_true_hazards_find_the_best(roi, truth):
     assert hazards[best.key] == min(hazards.values()) and best == best_of(hazards, protocols)
     # As many beams as candidates: nothing that looks bad without its Lipiodol is dropped.
     wide = ExploreSettings(beams=30, drugs=30, embolics=1, replicas=2, drug_horizon=1, embolic_horizon=1)
-    found = arms.TrueHazardArm(GuidelinePolicy()).choose(arms.ArmCase(roi, 0, wide, truth))
+    found = search_arms.TrueHazardArm(GuidelinePolicy()).choose(arms.ArmCase(roi, 0, wide, truth))
     assert truth.expected_log_hazard(found) == pytest.approx(min(hazards.values()))
     nothing = arms.ArmCase(roi, 0, SMALL)
     assert arms.OracleArm().choose(nothing) is None
-    assert arms.TrueHazardArm(GuidelinePolicy()).choose(nothing) is None
+    assert search_arms.TrueHazardArm(GuidelinePolicy()).choose(nothing) is None
+
+
+def test_the_full_method_told_the_truth_sees_the_true_labels(roi, truth, monkeypatch):
+    world = search_arms._Labelled(MechanisticDynamics(truth.sensitivities))
+    protocol = parse_protocol("Lobaplatin 30 mg; Lipiodol 10 ml").protocol
+    futures = world.simulate(roi, protocol, [3, 4])
+    for ct, seed in zip(futures, (3, 4), strict=True):
+        assert np.array_equal(world.segment(roi, ct), truth.future(protocol, seed).tissue)
+        assert np.array_equal(ct, truth.future(protocol, seed).ct)
+    seen = []
+    monkeypatch.setattr(search_arms.SearchArm, "choose", lambda arm, case: seen.append((arm._dynamics, arm._assistant)))
+    case, assistant = arms.ArmCase(roi, 0, SMALL, truth), IntensityAssistant()
+    for told in (False, True):
+        search_arms.TrueResponseArm(GuidelinePolicy(), assistant, None, true_tissue=told).choose(case)
+    (plain, reader), (told, labels) = seen
+    assert plain.sensitivities is truth.sensitivities and reader is assistant
+    assert told is labels and told.dynamics.sensitivities is truth.sensitivities
 
 
 def test_without_the_assistant_only_oil_is_told_from_the_rest(roi):
@@ -122,7 +176,7 @@ def test_without_the_assistant_only_oil_is_told_from_the_rest(roi):
     inside = np.argwhere(roi.lesion)
     dense = tuple(inside[:50].T)
     ct[dense] = OIL_HU + 100
-    labels = arms.LesionAssistant().segment(roi, ct)
+    labels = search_arms.LesionAssistant().segment(roi, ct)
     assert (labels[dense] == Tissue.LIPIODOL).all() and (labels == Tissue.LIPIODOL).sum() == 50
     assert (labels == Tissue.VIABLE).sum() == roi.lesion.sum() - 50 and not (labels == Tissue.NECROSIS).any()
     assert (labels[roi.liver & ~roi.lesion] == Tissue.LIVER).all()

@@ -9,12 +9,12 @@ import pytest
 from mewm.cohort.dataset import read_cohort
 from mewm.cohort.simulate import simulate_cohort
 from mewm.errors import InputError
-from mewm.evaluation import evaluate as module
-from mewm.evaluation import figures
-from mewm.evaluation.case_measures import case_seed, scaled_distances
+from mewm.evaluation import case_files, figures
+from mewm.evaluation.case_measures import Context, case_seed
 from mewm.evaluation.config import EvaluationConfig, read_config
 from mewm.evaluation.evaluate import evaluate
-from mewm.evaluation.survival_summary import METHOD, ORACLE, summarise_survival
+from mewm.evaluation.registry import LEARNED, plain_models
+from mewm.evaluation.synthesis_measures import scaled_distances
 from mewm.explore.settings import ExploreSettings
 
 TINY = EvaluationConfig(
@@ -22,7 +22,6 @@ TINY = EvaluationConfig(
     cases=1,
     dynamics=("procedural texture",),
     candidates=4,
-    luck=1,
     search=ExploreSettings(beams=1, drugs=2, embolics=1, replicas=1, drug_horizon=1, embolic_horizon=1),
     resamples=20,
     page=2,
@@ -52,13 +51,15 @@ def done(cohort, config, tmp_path_factory):
 def test_everything_is_written(done):
     out, results, seen = done
     assert seen == [(0, 1), (1, 1)]
-    for name in (
+    tables = (
         "synthesis",
         "volumes",
         "protocols_against_best",
         "protocols_against_as_treated",
         "paired_against_best",
-    ):
+        "ceiling",
+    )
+    for name in tables:
         assert (out / f"{name}.csv").is_file() and (out / f"{name}.md").is_file()
     for name in ("volumes", "cases_page", "protocols_against_best"):
         assert (out / f"{name}.png").is_file() and (out / f"{name}.svg").is_file()
@@ -66,12 +67,13 @@ def test_everything_is_written(done):
     assert stored["cases"] == 1 and "no evidence about patients" in stored["notice"]
     assert not list(out.rglob("*.partial*"))
     assert "not Inception" in results["synthesis"]["feature_network"]
+    assert results["truth"] == "known" and results["synthesis"]["true_labels"] == "marked labels"
 
 
 def test_arms_and_ceilings_are_among_the_results(done):
-    _, results, _ = done
+    out, results, _ = done
     arms = {row["arm"]: row for row in results["synthesis"]["arms"]}
-    assert list(arms) == ["procedural texture", "truth re-drawn (ceiling)"]
+    assert list(arms) == ["procedural texture", "truth re-drawn (ceiling)", *LEARNED]
     # The texture ignores the protocol, so its retrieval is chance: one simulation for all four truths.
     assert arms["procedural texture"]["retrieval_top1"].value == pytest.approx(1 / 4)
     best = {row["arm"]: row for row in results["protocols"]["against_best"]}
@@ -82,44 +84,80 @@ def test_arms_and_ceilings_are_among_the_results(done):
         "all allowed agents",
         "guideline policy alone",
         "without the assistant",
+        "without the contrastive loss",
         "full method",
+        "full method, true response",
+        "full method, true response and tissue",
         "search on true hazards",
     }
     for arm in ("random under rules", "search on true hazards"):
         assert best[arm]["regret"].value >= -1e-9
     treated = {row["arm"]: row for row in results["protocols"]["against_as_treated"]}
     assert treated["oracle"]["regret"].value == 0 and treated["oracle"]["best_found"].value == 1
+    ceiling = [row["arm"] for row in results["protocols"]["ceiling"]]
+    assert ceiling == ["search on true hazards", "most frequent combination", "all allowed agents"]
+    # What nobody has trained is told in words and has no figure.
+    for row in (best["without the contrastive loss"], *(arms[name] for name in LEARNED)):
+        assert row == {"arm": row["arm"], "cases": "not trained"}
+    assert "| without the contrastive loss | not trained |  |" in (out / "protocols_against_best.md").read_text()
 
 
 def test_what_is_measured_is_not_measured_again_and_gives_the_same(done, cohort, config, monkeypatch):
     out, _, _ = done
     before = (out / "results.json").read_bytes()
     (out / "results.json").unlink()
-    monkeypatch.setattr(module, "measure_case", lambda *_: pytest.fail("measured again"))
+    monkeypatch.setattr(case_files, "measure_case", lambda *_: pytest.fail("measured again"))
     evaluate(cohort, out, config, workers=1)
     assert (out / "results.json").read_bytes() == before
 
 
-def test_only_what_is_missing_is_measured_and_an_interruption_leaves_no_half_case(done, cohort, tmp_path, monkeypatch):
-    out, _, _ = done
-    rows = [replace(row, case_id=f"c{i}") for i, row in enumerate(read_cohort(cohort).rows * 3)]
-    record = json.loads(next((out / "cases").glob("*.json")).read_text())
+def stopped_at(monkeypatch, second):
+    """Let the second of all cases fail once; return the names of the cases in the order measured."""
     measured = []
 
     def measure(context, row):
         measured.append(row.case_id)
         if len(measured) == 2:
-            raise KeyboardInterrupt
-        return record, {"slices": np.zeros((2, 4, 4), np.float32)}
+            raise second
+        return {"case_id": row.case_id}, {"slices": np.zeros((2, 4, 4), np.float32)}
 
-    monkeypatch.setattr(module, "measure_case", measure)
+    monkeypatch.setattr(case_files, "measure_case", measure)
+    return measured
+
+
+def test_an_interruption_leaves_no_half_case_and_a_changed_case_is_measured_again(cohort, tmp_path, monkeypatch):
+    data = read_cohort(cohort)
+    rows = [replace(row, case_id=f"c{i}") for i, row in enumerate(data.rows * 3)]
+    context = Context(data, EvaluationConfig(), plain_models(), {}, ())
+    measured = stopped_at(monkeypatch, KeyboardInterrupt)
     (tmp_path / "cases").mkdir()
     with pytest.raises(KeyboardInterrupt):
-        module._measure(None, rows, tmp_path, 1, None)
+        case_files.measure_cases(context, rows, tmp_path, 1, None)
     assert sorted(p.name for p in (tmp_path / "cases").iterdir()) == ["c0.json", "c0.npz"]
     seen = []
-    module._measure(None, rows, tmp_path, 1, lambda done, total: seen.append((done, total)))
-    assert measured == ["c0", "c1", "c1", "c2"] and seen == [(1, 3), (2, 3), (3, 3)]
+    found = case_files.measure_cases(context, rows, tmp_path, 1, lambda done, total: seen.append((done, total)))
+    assert (
+        measured == ["c0", "c1", "c1", "c2"] and seen == [(1, 3), (2, 3), (3, 3)] and list(found) == ["c0", "c1", "c2"]
+    )
+    changed = replace(rows[1], values={**rows[1].values, "os_weeks": 1.0})
+    case_files.measure_cases(context, [rows[0], changed], tmp_path, 1, None)
+    assert measured[4:] == ["c1"]
+    known = replace(context, truth={"c2": {"growth": "1"}})
+    case_files.measure_cases(known, rows[2:], tmp_path, 1, None)
+    assert measured[5:] == ["c2"]
+
+
+def test_several_processes_measure_the_same(imported, tmp_path):
+    config = EvaluationConfig(parts=("survival",), split="val", resamples=20)
+    alone, together = (case_files_of(imported, config, tmp_path / str(workers), workers) for workers in (1, 2))
+    assert alone == together and len(alone) == 2
+
+
+def case_files_of(cohort, config, out, workers):
+    data = read_cohort(cohort)
+    context = Context(data, config, plain_models(), {}, ())
+    (out / "cases").mkdir(parents=True)
+    return case_files.measure_cases(context, data.split("val"), out, workers, None)
 
 
 def test_other_settings_or_a_foreign_folder_are_refused(done, cohort, config, tmp_path):
@@ -134,40 +172,19 @@ def test_other_settings_or_a_foreign_folder_are_refused(done, cohort, config, tm
         evaluate(cohort, tmp_path / "new", replace(config, split=other), workers=1)
 
 
-def fabricated(n, seed):
-    """Records whose method risk is the truth with a little noise and whose radiomics are noise."""
-    rng = np.random.default_rng(seed)
-    records = []
-    for i in range(n):
-        hazard = float(rng.normal(0.7, 0.9))
-        death, lost = 300 * (rng.exponential() / np.exp(hazard)) ** (1 / 1.3), rng.exponential(900)
-        survival = {
-            "method_risk": hazard - 0.7 + float(rng.normal(0, 0.3)),
-            "true_log_hazard": hazard,
-            "radiomics": {f"f{k}": float(v) for k, v in enumerate(rng.normal(size=4))},
-            "clinical": {"log_afp": hazard + float(rng.normal(0, 1.0)), "male": float(i % 2)},
-        }
-        records.append(
-            {"case_id": f"c{i}", "os_weeks": float(min(death, lost)), "event": death <= lost, "survival": survival}
-        )
-    return records
-
-
-def test_survival_summary_orders_the_models_and_names_the_ceiling(tmp_path, monkeypatch):
-    monkeypatch.setattr(figures, "_DPI", 40)
-    info = {"kind": "imported", "parameters": {"outcome": {"weibull_scale_weeks": 300, "weibull_shape": 1.3}}}
-    config = EvaluationConfig(resamples=20)
-    found = summarise_survival(fabricated(120, 0), fabricated(120, 1), config, info, tmp_path)
-    rows = {row["model"]: row for row in found["models"]}
-    assert list(rows) == [METHOD, "radiomics Cox", "clinical Cox", ORACLE]
-    c = {name: row["c_index"].value for name, row in rows.items()}
-    assert c[ORACLE] > c["clinical Cox"] > c["radiomics Cox"] and abs(c["radiomics Cox"] - 0.5) < 0.12
-    assert rows["radiomics Cox"]["method_minus_this"].low > 0 and "method_minus_this" not in rows[METHOD]
-    assert rows[ORACLE]["nelson_aalen_mse"] < rows["radiomics Cox"]["nelson_aalen_mse"]
-    assert 0.7 < rows[ORACLE]["calibration_slope"].value < 1.4
-    assert not found["same_cohort_as_training"] and found["risk_map_groups_by"] == "the true hazard"
-    for name in ("kaplan_meier", "risk_map", "calibration"):
-        assert (tmp_path / f"{name}.png").is_file()
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        ({"dynamics": ("magic",)}, "no dynamics model 'magic'; choose of mechanistic"),
+        ({"dynamics": ("mask-only diffusion",)}, "no dynamics model 'mask-only diffusion'; it is not trained"),
+        ({"policies": ("magic",)}, "no policy 'magic'; choose of guideline"),
+        ({"endpoints": ("magic",), "send_accepted": True}, "no endpoint 'magic'"),
+    ],
+)
+def test_unknown_models_are_told_before_anything_is_measured(cohort, config, tmp_path, settings, words):
+    with pytest.raises(InputError, match=words):
+        evaluate(cohort, tmp_path / "out", replace(config, **settings))
+    assert not (tmp_path / "out").exists()
 
 
 def test_scaled_distances_by_hand():
@@ -193,7 +210,11 @@ def test_settings_from_a_file(tmp_path):
     ("content", "words"),
     [
         ('{"parts": ["magic"]}', "no part 'magic'"),
-        ('{"dynamics": ["magic"]}', "no dynamics model 'magic'"),
+        ('{"dynamics": "mechanistic"}', "give a list of names"),
+        ('{"policies": []}', "at least one part"),
+        ('{"endpoints": ["gpt-4o"]}', "gpt-4o would be sent pictures and facts"),
+        ('{"endpoints": ["gpt-4o"], "send_accepted": "yes"}', "set send_accepted to true"),
+        ('{"lpips_heads": "x.pth"}', "two files"),
         ('{"split": "all"}', "no split 'all'"),
         ('{"replicas": 5}', "'replicas' is 5"),
         ('{"cases": 0}', "'cases' is 0"),

@@ -7,6 +7,7 @@ import pytest
 
 from mewm.errors import InputError
 from mewm.evaluation.risk_map import risk_map
+from mewm.evaluation.risk_plane import coordinates, observed_plane, risk_plane
 from mewm.evaluation.survival_calibration import (
     SurvivalCurves,
     brier_score,
@@ -186,6 +187,80 @@ def test_risk_map_in_a_common_order_prefers_the_true_curves():
     assert right.mse < 0.2 * flat.mse < 0.2 * inverse.mse
     # In its own order a model without any discrimination is not punished.
     assert risk_map(weeks, died, true_curves(0 * risk)).mse < 0.3 * flat.mse
+
+
+def test_calibration_slope_is_that_of_the_partial_likelihood():
+    # Three deaths at weeks 1, 2, 3 with predicted log-hazards 1, 0, 0.5: maximise β + (0 − log(1 + e^β/2)) − log(Σ).
+    from scipy import optimize
+
+    risk = np.array([1.0, 0.0, 0.5, -0.5])
+
+    def negative(beta):
+        eta = beta * risk
+        return -sum(eta[i] - np.log(np.exp(eta[i:]).sum()) for i in range(3))
+
+    best = optimize.minimize_scalar(negative, bounds=(-5, 5), method="bounded").x
+    found = calibration_slope(np.array([1.0, 2, 3, 4]), np.array([1, 1, 1, 0]), risk)
+    assert found.value == pytest.approx(best, abs=1e-3)
+
+
+def test_plane_of_risk_by_hand():
+    # Two crowds far apart: on the left deaths at weeks 1 and 3 of four patients, on the right nobody dies early.
+    patients = np.array([[0.0, 0.0]] * 4 + [[10.0, 0.0]] * 4) + np.linspace(0, 0.01, 16).reshape(8, 2)
+    weeks, died = np.array([1.0, 3, 9, 9, 8, 9, 9, 9]), np.array([1, 1, 0, 0, 1, 0, 0, 0])
+    found = observed_plane(weeks, died, patients, week=5.0, cells=2, bandwidth=1.0, fewest=2.0)
+    # Nelson–Aalen at week 5: 1/4 + 1/3 on the left, 0 on the right.
+    assert found.observed == pytest.approx(np.array([[7 / 12, 0.0]] * 2), abs=1e-3)
+    curves = SurvivalCurves(np.array([0.0, 10.0]), np.array([[1.0, s] for s in (0.2, 0.4, 0.4, 0.2, 1, 1, 1, 1)]))
+    # Mean survival at week 5 on the left: (0.6 + 0.7 + 0.7 + 0.6) / 4.
+    plane = risk_plane(found, curves)
+    assert plane.predicted == pytest.approx(np.array([[-np.log(0.65), 0.0]] * 2), abs=1e-3)
+    assert plane.mse == pytest.approx((7 / 12 + np.log(0.65)) ** 2 / 2, abs=1e-3)
+
+
+def test_observed_risk_of_a_place_is_lifelines_weighted_nelson_aalen():
+    from lifelines import NelsonAalenFitter
+
+    weeks, died, _ = weibull_cohort(80)
+    weeks = np.ceil(weeks / 10)  # ties
+    patients = np.random.default_rng(1).normal(size=(80, 2))
+    found = observed_plane(weeks, died, patients, week=8.0, cells=3, fewest=0.0)
+    for row, column in ((0, 0), (1, 1), (2, 0)):
+        fitter = NelsonAalenFitter(nelson_aalen_smoothing=False)
+        with pytest.warns():  # of weights that are no counts, for which its interval is wrong
+            fitter.fit(weeks, died, weights=found.weights[row, column] * 80)
+        expected = fitter.cumulative_hazard_.iloc[:, 0]
+        expected = expected.iloc[expected.index.searchsorted(8.0, side="right") - 1]
+        assert found.observed[row, column] == pytest.approx(expected, rel=1e-6)
+
+
+def test_plane_leaves_out_places_without_patients_and_prefers_the_true_curves():
+    weeks, died, risk = weibull_cohort(600)
+    patients = np.stack([risk / risk.std(), np.random.default_rng(1).normal(size=600)], axis=1)
+    found = observed_plane(weeks, died, patients, week=52.0, cells=6)
+    right, flat = (risk_plane(found, true_curves(f * risk)).mse for f in (1, 0))
+    assert right < 0.3 * flat
+    near = 1 / (found.weights**2).sum(axis=2)
+    fewest = float(np.median(near))
+    lonely = observed_plane(weeks, died, patients, week=52.0, cells=6, fewest=fewest)
+    assert np.array_equal(np.isnan(lonely.observed), near < fewest) and (near < fewest).any()
+    with pytest.raises(InputError, match="too few"):
+        observed_plane(weeks[:6], died[:6], patients[:6], fewest=6.5)
+
+
+def test_coordinates_are_principal_components():
+    rng = np.random.default_rng(0)
+    a, b = rng.normal(size=(2, 300))
+    features = [
+        {"one": x, "same as one": 2 * x + 1, "other": y, "missing": None, "constant": 1.0}
+        for x, y in zip(a.tolist(), b.tolist(), strict=True)
+    ]
+    found = coordinates(features)
+    # Two of three covariates are one and the same: they make the first component, the third the second.
+    assert abs(np.corrcoef(found[:, 0], a)[0, 1]) > 0.99 and abs(np.corrcoef(found[:, 1], b)[0, 1]) > 0.99
+    assert found.std(axis=0) == pytest.approx([1, 1])
+    with pytest.raises(InputError, match="plane"):
+        coordinates([{"one": x, "two": 3 * x} for x in a.tolist()])
 
 
 @pytest.mark.parametrize(

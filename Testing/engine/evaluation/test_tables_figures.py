@@ -7,9 +7,10 @@ import numpy as np
 import pytest
 
 from mewm.errors import InputError
-from mewm.evaluation import case_page, figures
+from mewm.evaluation import case_page, figures, survival_figures
 from mewm.evaluation.intervals import Estimate
 from mewm.evaluation.risk_map import RiskMap
+from mewm.evaluation.risk_plane import ObservedPlane, RiskPlane
 from mewm.evaluation.survival_calibration import CalibrationPoint
 from mewm.evaluation.survival_metrics import risk_groups
 from mewm.evaluation.tables import write_json, write_table
@@ -50,18 +51,31 @@ def make_figures():
     observed = np.outer([1.0, 2], np.arange(1.0, 9)) / 10
     observed[1, -2:] = np.nan
     found = RiskMap(np.arange(1.0, 9), observed * 1.1, observed, (30, 30), 0.01, 0.01)
-    ball = np.linalg.norm(np.indices((16, 16, 16)) - 8, axis=0) < 4
-    pre = np.where(ball, 60.0, 110.0)
-    case = case_page.PageCase("case_00001\nLobaplatin, Lipiodol", pre, {"simulated": pre, "true": pre + 90}, ball, 1.5)
-    arm = {"f1": Estimate(0.6, 0.5, 0.7, 9), "recall": Estimate(0.4, float("nan"), float("nan"), 9)}
+    patients = rng.normal(size=(60, 2))
+    seen = np.where(np.arange(9).reshape(3, 3) == 8, np.nan, 0.5)
+    plane = ObservedPlane(np.arange(3.0), np.arange(3.0), np.zeros((3, 3, 60)), seen, patients, 104.0)
+    arm = {"f1": Estimate(0.6, 0.5, 0.7, 9), "regret": Estimate(0.4, float("nan"), float("nan"), 9)}
+    far = {"f1": Estimate(0.1, 0.0, 0.2, 9), "regret": Estimate(9.0, 8.0, 10.0, 9)}
     return {
-        "km": figures.kaplan_meier({"Cox": groups, "full": groups}),
-        "calibration": figures.calibration({"Cox": points}, 52),
-        "risk_map": figures.risk_maps({"Cox": found}),
-        "scatter": figures.scatter(dict.fromkeys("abcd", (risk, risk + 0.1)), {"a": "r 0.99"}),
-        "bars": figures.bars({f"arm {i}": arm for i in range(9)}, "score"),
-        "cases": case_page.case_page([case, case]),
+        "km": survival_figures.kaplan_meier({"Cox": groups, "full": groups}, {"Cox": Estimate(0.7, 0.6, 0.8, 60)}),
+        "calibration": survival_figures.calibration({"Cox": {52.0: points, 104.0: points}}),
+        "risk_map": survival_figures.risk_maps({"Cox": found}),
+        "risk_plane": survival_figures.risk_planes({"Cox": RiskPlane(plane, seen + 0.1, 0.01)}),
+        "scatter": figures.scatter({"viable_ml": (risk**2, risk**2 + 1), "x": (risk, risk)}, {"x": "r 0.99"}),
+        "dots": figures.dots({**{f"arm {i}": arm for i in range(4)}, "far": far}, "score"),
+        "cases": case_page.case_page([page_case(), page_case()]),
     }
+
+
+def page_case():
+    """A disc of 60 HU in 110 HU, oil of 500 HU after treatment; voxels of 1.5 mm."""
+    disc = np.linalg.norm(np.indices((64, 64)) - 20, axis=0) < 8
+    pre = np.where(disc, 60.0, 110.0)
+    columns = {
+        "simulated": case_page.PageColumn(np.where(disc, 500.0, 110.0), "viable 0 %"),
+        "true": case_page.PageColumn(pre),
+    }
+    return case_page.PageCase("case_00001\nLobaplatin, Lipiodol", pre, columns, disc, 1.5)
 
 
 def test_figures_are_written_as_png_and_svg_and_repeat(tmp_path, monkeypatch):
@@ -70,18 +84,38 @@ def test_figures_are_written_as_png_and_svg_and_repeat(tmp_path, monkeypatch):
         png, svg = figures.save(figure, tmp_path / name)
         assert png.read_bytes()[:4] == b"\x89PNG" and png.stat().st_size > 3000
         assert svg.read_text().lstrip().startswith("<?xml")
-    again, _ = figures.save(make_figures()["bars"], tmp_path / "again")
-    assert again.read_bytes() == (tmp_path / "bars.png").read_bytes()
+    png, svg = figures.save(make_figures()["dots"], tmp_path / "again")
+    assert png.read_bytes() == (tmp_path / "dots.png").read_bytes()
+    assert svg.read_bytes() == (tmp_path / "dots.svg").read_bytes()
 
 
-def test_page_shows_the_largest_slice_in_a_liver_window():
+def test_page_is_cut_to_the_lesion_and_shows_oil_unsaturated():
     figure = make_figures()["cases"]
     assert len(figure.axes) == 6
-    shown = figure.axes[2].images[0]
-    assert (shown.norm.vmin, shown.norm.vmax) == (-40.0, 200.0)
-    assert float(shown.get_array().max()) == 200.0 and float(shown.get_array()[8, 8]) == 150.0
+    before, simulated = (figure.axes[i].images[0] for i in (0, 1))
+    assert (before.norm.vmin, before.norm.vmax) == (-40.0, 200.0)
+    assert simulated.norm.vmax > 500
+    # The lesion of 15 voxels of 1.5 mm with 15 mm around it is less than 60 mm: 60 mm are shown.
+    assert simulated.get_array().shape == (40, 40)
+    assert float(simulated.get_array()[20, 20]) == 500.0
+    assert [figure.axes[i].get_title() for i in range(3)] == ["before", "simulated", "true"]
+    assert figure.axes[1].get_xlabel() == "viable 0 %"
     with pytest.raises(InputError, match="at least one case"):
         case_page.case_page([])
+
+
+def test_numbers_at_risk_are_counted_at_each_year():
+    weeks = np.array([10.0, 60, 120, 300, 20, 70])
+    groups = risk_groups(weeks, np.ones(6), np.array([1.0, 1, 1, 1, 2, 2]), cuts=[1.5])
+    texts = [text.get_text() for text in survival_figures.kaplan_meier({"Cox": groups}).axes[0].texts]
+    # Weeks 0, 52, 104, 156, 208, 260 of the low and then the high group.
+    assert texts[:12] == ["4", "3", "2", "1", "1", "1", "2", "1", "0", "0", "0", "0"]
+
+
+def test_a_far_arm_does_not_squeeze_the_others():
+    axes = make_figures()["dots"].axes
+    regret = next(ax for ax in axes if ax.get_title().startswith("regret"))
+    assert regret.get_xlim()[1] < 1 and [text.get_text() for text in regret.texts] == ["9.00 →"]
 
 
 def test_representative_cases_by_hand():

@@ -1,0 +1,76 @@
+"""Which models can be arms, by name. Learned models that nobody has trained are named in the tables as such."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from mewm.dynamics.cellular_automaton import CellularAutomaton
+from mewm.dynamics.mechanistic import MechanisticDynamics
+from mewm.dynamics.procedural_texture import ProceduralTexture
+from mewm.errors import InputError
+from mewm.policy.guideline import GuidelinePolicy
+from mewm.policy.presets import find_endpoint
+from mewm.roles import DynamicsModel, PolicyModel
+
+if TYPE_CHECKING:
+    from mewm.evaluation.config import EvaluationConfig
+
+NOT_TRAINED = "not trained"
+WITHOUT_CONTRASTIVE = "text-conditioned diffusion without the contrastive loss"
+LEARNED = ("mask-only diffusion", WITHOUT_CONTRASTIVE, "action-conditioned diffusion")
+"""Learned dynamics that the paper compares (DiffTumor's and TextoMorph's ideas, its own)."""
+
+
+@dataclass(frozen=True)
+class Registry:
+    """Names of models and how to build them.
+
+    A builder takes no argument and must be importable (a class, a function of a module, ``functools.partial`` of
+    one), because cases are measured in other processes.
+
+    Attributes:
+        dynamics: name → builder of a dynamics model.
+        policies: name → builder of a policy.
+    """
+
+    dynamics: Mapping[str, Callable[[], DynamicsModel]]
+    policies: Mapping[str, Callable[[], PolicyModel]]
+
+    def with_dynamics(self, name: str, build: Callable[[], DynamicsModel]) -> Registry:
+        """Return a registry that also knows this dynamics model."""
+        return replace(self, dynamics={**self.dynamics, name: build})
+
+    def with_policy(self, name: str, build: Callable[[], PolicyModel]) -> Registry:
+        """Return a registry that also knows this policy."""
+        return replace(self, policies={**self.policies, name: build})
+
+    @property
+    def untrained(self) -> tuple[str, ...]:
+        """Learned dynamics that nobody registered."""
+        return tuple(name for name in LEARNED if name not in self.dynamics)
+
+    def require(self, config: EvaluationConfig) -> None:
+        """Check that every model and endpoint an evaluation names is known; nothing is asked.
+
+        Raises:
+            InputError: one is not.
+        """
+        for what, given, known in (
+            ("dynamics model", config.dynamics, self.dynamics),
+            ("policy", config.policies, self.policies),
+        ):
+            if unknown := [name for name in given if name not in known]:
+                why = "it is not trained; " if unknown[0] in self.untrained else ""
+                raise InputError(f"The evaluation knows no {what} {unknown[0]!r}; {why}choose of {', '.join(known)}.")
+        for name in config.endpoints:
+            find_endpoint(name)
+
+
+def plain_models() -> Registry:
+    """Return the models that come with MeWM: no weights, no network."""
+    return Registry(
+        dynamics={model.name: model for model in (MechanisticDynamics, ProceduralTexture, CellularAutomaton)},
+        policies={GuidelinePolicy.name: GuidelinePolicy},
+    )

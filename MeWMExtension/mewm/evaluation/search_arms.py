@@ -1,0 +1,157 @@
+"""Contenders that search over simulated futures, and the same search with one role after the other told the truth."""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Sequence
+
+import numpy as np
+
+from mewm.actions.formulary import Formulary
+from mewm.actions.protocol import Protocol
+from mewm.assistant.intensity import OIL_HU
+from mewm.dynamics.mechanistic import MechanisticDynamics
+from mewm.evaluation.arms import ArmCase
+from mewm.evaluation.world import TrueCase
+from mewm.explore.evaluator import Evaluator
+from mewm.explore.fast import explore_fast
+from mewm.roi import Roi
+from mewm.roles import AssistantModel, DynamicsModel, PolicyModel, RiskScore, SurvivalModel, Tissue
+
+
+class SearchArm:
+    """The full method: search over simulated, segmented and scored futures (fast search).
+
+    Args:
+        policy, dynamics, assistant, survival: the four roles.
+        name: how tables call it.
+    """
+
+    def __init__(
+        self,
+        policy: PolicyModel,
+        dynamics: DynamicsModel,
+        assistant: AssistantModel,
+        survival: SurvivalModel,
+        name: str = "full method",
+    ):
+        self.name = name
+        self._policy, self._dynamics, self._assistant, self._survival = policy, dynamics, assistant, survival
+
+    def choose(self, case: ArmCase) -> Protocol | None:
+        """Return the search's winner."""
+        evaluator = Evaluator(case.roi, self._dynamics, self._assistant, self._survival, case.settings)
+        found = explore_fast(evaluator, self._policy, Formulary.everything())
+        return None if found.winner is None else found.winner.protocol
+
+
+class TrueResponseArm:
+    """The full method, told how the lesion truly answers to treatment; chance stays unknown.
+
+    Args:
+        policy, assistant, survival: roles of the full method.
+        true_tissue: whether it is also told the true labels of each simulated future.
+    """
+
+    def __init__(
+        self, policy: PolicyModel, assistant: AssistantModel, survival: SurvivalModel, *, true_tissue: bool = False
+    ):
+        self.name = "full method, true response and tissue" if true_tissue else "full method, true response"
+        self._policy, self._assistant, self._survival = policy, assistant, survival
+        self._true_tissue = true_tissue
+
+    def choose(self, case: ArmCase) -> Protocol | None:
+        """Return the search's winner; ``None`` where the truth is unknown."""
+        if case.truth is None:
+            return None
+        world = _Labelled(MechanisticDynamics(case.truth.sensitivities))
+        dynamics, assistant = (world, world) if self._true_tissue else (world.dynamics, self._assistant)
+        return SearchArm(self._policy, dynamics, assistant, self._survival).choose(case)
+
+
+class TrueHazardArm:
+    """The same search with the true expected hazards in place of simulation, assistant and survival model.
+
+    How far it falls short of the oracle is what the policy's proposal and the search themselves lose.
+
+    Args:
+        policy: proposes the agents.
+    """
+
+    name = "search on true hazards"
+
+    def __init__(self, policy: PolicyModel):
+        self._policy = policy
+
+    def choose(self, case: ArmCase) -> Protocol | None:
+        """Return the search's winner; ``None`` where the truth is unknown."""
+        if case.truth is None:
+            return None
+        evaluator = Evaluator(case.roi, _Unchanged(), _Unread(), _TrueRisk(case.truth), case.settings)
+        found = explore_fast(evaluator, self._policy, Formulary.everything())
+        return None if found.winner is None else found.winner.protocol
+
+
+class LesionAssistant:
+    """In place of the assistant: oil by attenuation alone, all the rest of the drawn lesion counted as viable.
+
+    This is what "without the assistant" means here: the survival model still gets labels, because it is made of
+    them, but nobody told necrosis from viable tumour or looked where the lesion's border went.
+    """
+
+    name = "none (oil by attenuation, the rest viable)"
+
+    def segment(self, roi: Roi, ct: np.ndarray) -> np.ndarray:
+        """Label one CT ``(96, 96, 96)`` HU with :class:`mewm.roles.Tissue`, uint8."""
+        labels = np.where(roi.liver, np.uint8(Tissue.LIVER), np.uint8(Tissue.BACKGROUND))
+        labels[roi.lesion] = np.where(ct[roi.lesion] > OIL_HU, np.uint8(Tissue.LIPIODOL), np.uint8(Tissue.VIABLE))
+        return labels
+
+
+class _Labelled:
+    """Dynamics and assistant at once: remembers the true labels of the futures it drew."""
+
+    name = "true labels"
+
+    def __init__(self, dynamics: MechanisticDynamics):
+        self.dynamics = dynamics
+        self._labels: dict[int, np.ndarray] = {}
+
+    def simulate(self, roi: Roi, protocol: Protocol, seeds: Sequence[int]) -> np.ndarray:
+        futures = self.dynamics.simulate(roi, protocol, seeds)
+        # Only the last call's: the evaluator segments what it has just simulated.
+        self._labels = {
+            _checksum(ct): self.dynamics.tissue(roi, protocol, seed) for ct, seed in zip(futures, seeds, strict=True)
+        }
+        return futures
+
+    def segment(self, roi: Roi, ct: np.ndarray) -> np.ndarray:
+        return self._labels[_checksum(ct)]
+
+
+def _checksum(ct: np.ndarray) -> int:
+    return zlib.crc32(ct.tobytes())
+
+
+class _Unchanged:
+    name = "unchanged CT"
+
+    def simulate(self, roi: Roi, protocol: Protocol, seeds: Sequence[int]) -> np.ndarray:
+        return np.broadcast_to(roi.ct, (len(seeds), *roi.ct.shape))
+
+
+class _Unread:
+    name = "unread"
+
+    def segment(self, roi: Roi, ct: np.ndarray) -> np.ndarray:
+        return roi.liver.astype(np.uint8)
+
+
+class _TrueRisk:
+    name = "true expected hazard"
+
+    def __init__(self, truth: TrueCase):
+        self._truth = truth
+
+    def score(self, roi: Roi, post_ct: np.ndarray, tissue: np.ndarray, protocol: Protocol) -> RiskScore:
+        return RiskScore(self._truth.expected_log_hazard(protocol), float("nan"), float("nan"))
