@@ -15,9 +15,9 @@ from mewm.errors import MewmError
 # What each extra of the Python package brings and what it is for.
 EXTRAS = {
     "": (("numpy", "scipy", "SimpleITK", "tqdm", "fpdf2"), "scoring a case"),
-    "training": (("lifelines", "pandas"), "fitting the Cox model"),
-    "evaluation": (("matplotlib",), "evaluating on a cohort"),
-    "dicom": (("pydicom", "highdicom", "openpyxl"), "importing the HCC-TACE-Seg collection"),
+    "evaluation": (("lifelines", "pandas", "matplotlib"), "fitting the Cox model, evaluation, cohort reports"),
+    "training": (("torch", "monai", "pynrrd"), "training networks on a cohort"),
+    "dicom": (("pydicom", "openpyxl"), "importing the HCC-TACE-Seg collection"),
     "policy": (("openai", "keyring", "pillow"), "a policy model of your own (mewm explore --policy)"),
     "scene": (("trame-slicer", "slicer-core", "vtk"), "Slicer scenes and pictures without a Slicer window"),
 }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 
 import numpy as np
 import pandas as pd
@@ -41,12 +42,12 @@ def survival_figures(frame: pd.DataFrame, seed: int = 0) -> Figures:
         "volume_os_spearman": over(lambda i: _spearman(volume[i], weeks[i])),
     }
     for years in (1, 2, 3, 5):
-        at = years * WEEKS_A_YEAR
-        found[f"alive_{years}y_percent"] = over(lambda i, at=at: 100 * km_survival(weeks[i], died[i], at))
+        alive = partial(_alive, weeks, died, years * WEEKS_A_YEAR)
+        found[f"alive_{years}y_percent"] = over(alive)
     for name in _RANK:
         chosen = weeks[(frame["mrecist"] == name).to_numpy(bool, na_value=False)]
         if chosen.size:
-            found[f"median_os_{name.lower()}_weeks"] = over(lambda i, w=chosen: float(np.median(w[i])), chosen.size)
+            found[f"median_os_{name.lower()}_weeks"] = over(partial(_median, chosen), chosen.size)
     return found
 
 
@@ -66,15 +67,13 @@ def response_figures(frame: pd.DataFrame, seed: int = 0) -> Figures:
 def fact_figures(frame: pd.DataFrame, seed: int = 0) -> Figures:
     """Return means and shares of the clinical facts, each over the cases that state it."""
     found: Figures = {}
-    for name, column, key in (
-        ("age_mean_years", "age", np.mean),
-        ("diameter_median_cm", "lesion_diameter_mm", np.median),
-    ):
-        values = frame[column].dropna().to_numpy(float) / (10 if name.endswith("cm") else 1)
-        if values.size:
-            found[name] = bootstrap(
-                lambda i, v=values, k=key: float(k(v[i])), values.size, resamples=RESAMPLES, seed=seed
-            )
+    age, diameter = (frame[c].dropna().to_numpy(float) for c in ("age", "lesion_diameter_mm"))
+    if age.size:
+        found["age_mean_years"] = bootstrap(lambda i: float(age[i].mean()), age.size, resamples=RESAMPLES, seed=seed)
+    if diameter.size:
+        found["diameter_median_cm"] = bootstrap(
+            partial(_median, diameter / 10), diameter.size, resamples=RESAMPLES, seed=seed
+        )
     shares = {
         "male_percent": _stated(frame["sex"], lambda s: s == "male"),
         "child_pugh_a_percent": _stated(frame["child_pugh"], lambda s: s.astype(str).str.startswith("A")),
@@ -84,7 +83,7 @@ def fact_figures(frame: pd.DataFrame, seed: int = 0) -> Figures:
         "multinodular_percent": _stated(frame["tumour_number"], lambda s: s > 1),
         "portal_vein_thrombosis_percent": _stated(frame["portal_vein_thrombosis"], lambda s: s != "none"),
         "extrahepatic_percent": _stated(frame["extrahepatic_spread"], lambda s: s),
-        **{f"bclc_{c.lower()}_percent": _stated(frame["bclc"], lambda s, c=c: s == c) for c in "ABC"},
+        **{f"bclc_{c.lower()}_percent": frame["bclc"].dropna() == c for c in "ABC"},
         "burden_over_half_percent": _stated(frame["tumour_burden_percent"], lambda s: s > 50),
     }
     return found | {name: _share(values, seed) for name, values in shares.items() if len(values)}
@@ -246,6 +245,14 @@ def _stated(column: pd.Series, test: Callable[[pd.Series], pd.Series]) -> pd.Ser
 def _share(values: pd.Series, seed: int) -> Estimate:
     yes = values.to_numpy(bool)
     return bootstrap(lambda i: 100 * float(yes[i].mean()), len(yes), resamples=RESAMPLES, seed=seed)
+
+
+def _median(values: np.ndarray, index: np.ndarray) -> float:
+    return float(np.median(values[index]))
+
+
+def _alive(weeks: np.ndarray, died: np.ndarray, at: float, index: np.ndarray) -> float:
+    return 100 * km_survival(weeks[index], died[index], at)
 
 
 def _pearson(a: np.ndarray, b: np.ndarray) -> float:
