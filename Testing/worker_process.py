@@ -7,7 +7,7 @@ import sys
 import threading
 
 # No event of these tests is expected to take this long; a worker that stays silent must not hang the tests.
-SILENCE_S = 60
+SILENCE_S = 120
 
 
 class WorkerProcess:
@@ -33,7 +33,7 @@ class WorkerProcess:
     def __exit__(self, *_):
         self.process.stdin.close()
         try:
-            self.process.wait(10)
+            self.process.wait(SILENCE_S)
         except subprocess.TimeoutExpired:
             self.process.kill()
             raise

@@ -11,7 +11,7 @@ import time
 import numpy as np
 import pytest
 import SimpleITK as sitk
-from worker_process import WorkerProcess
+from worker_process import SILENCE_S, WorkerProcess
 
 from mewm.errors import ResourceError
 from mewm.worker.job import described
@@ -319,7 +319,7 @@ def test_a_killed_worker_leaves_a_run_that_says_it_is_incomplete(case, tmp_path)
     with WorkerProcess() as process:
         process.until(process.ask("explore", case=case, run=str(folder)), "scored")
         process.process.send_signal(signal.SIGKILL)
-        assert process.process.wait(5) == -signal.SIGKILL
+        assert process.process.wait(SILENCE_S) == -signal.SIGKILL
     assert json.loads((folder / "manifest.json").read_text(encoding="utf-8"))["status"] == "incomplete"
     with WorkerProcess() as process:
         assert "incomplete" in process.error("simulate", protocol=OWN, add_to=str(folder))["message"]
@@ -336,7 +336,7 @@ def test_the_process_ends_in_the_middle_of_a_run_and_leaves_nothing_behind(case,
             process.process.terminate()
         else:
             process.ask("shutdown")
-        assert process.process.wait(5) == 0
+        assert process.process.wait(SILENCE_S) == 0
         assert b"Traceback" not in process.process.stderr.read()
     assert not folder.exists()
 
@@ -350,7 +350,7 @@ def test_a_reader_that_goes_away_ends_the_process_quietly(case, tmp_path):
     # stdin stays open: the broken pipe alone has to be enough.
     process.stdin.write(json.dumps({"id": 1, "method": "describe"}).encode() + b"\n")
     process.stdin.flush()
-    assert process.wait(20) == 0
+    assert process.wait(SILENCE_S) == 0
     assert process.stderr.read() == b""
     process.stdin.close()
     process.stderr.close()
@@ -371,7 +371,7 @@ __main__.main()
     with WorkerProcess(code=code) as process:
         error = process.error("describe")
         process.process.stdin.close()
-        process.process.wait(5)
+        process.process.wait(SILENCE_S)
         log = process.process.stderr.read().decode()
     assert error["kind"] == "internal" and "ValueError" in error["message"] and "detail for" not in error["message"]
     assert all(text in log for text in ("from Python", "from C", "from a child", "detail for the log"))

@@ -19,7 +19,7 @@ from MeWMModuleLib.engine_python import engine_launch, slicer_python
 QtCore = pytest.importorskip("PySide6.QtCore", reason="PySide6 is not installed; `make setup` installs it")
 
 OWN = "Epirubicin 40 mg; Lipiodol 8 ml"
-SILENCE_S = 60
+SILENCE_S = 120
 
 
 @pytest.fixture(scope="module")
