@@ -41,6 +41,7 @@ bench: setup
 	$(BIN)/python Testing/benchmarks/bench_geometry.py
 	$(BIN)/python Testing/benchmarks/bench_sample_case.py
 	$(BIN)/python Testing/benchmarks/bench_explore.py
+	$(BIN)/python Testing/benchmarks/bench_panel.py
 	$(BIN)/python Testing/benchmarks/bench_worker.py
 	$(BIN)/python Testing/benchmarks/bench_extraction.py
 

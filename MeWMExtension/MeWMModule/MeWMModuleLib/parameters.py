@@ -10,9 +10,6 @@ from slicer.parameterNodeWrapper import WithinRange, parameterNodeWrapper
 
 MaskNode = Union[vtkMRMLSegmentationNode, vtkMRMLLabelMapVolumeNode, None]  # noqa: UP007
 
-# Name of a parameter → field of mewm.clinical.ClinicalFacts.
-FACT_PREFIX = "fact_"
-
 
 @parameterNodeWrapper
 class MeWMParameters:
