@@ -188,19 +188,19 @@ def test_columns_sort_by_number(desk, case_nodes, rows, result):
 
 
 def test_cancel_takes_everything_back(desk, case_nodes, rows, future_files):
-    case_nodes(desk)
+    ct, segmentation = case_nodes(desk)
     before = desk.node_ids()
-    ct, _ = desk.panel.parameters.ct, None
     desk.ui.exploreButton.click()
     desk.wait(lambda: desk.engine.requests)
     _stream(desk, rows[:2], future_files, ct)
-    assert desk.node_ids() != before
+    assert desk.node_ids() != before and not segmentation.GetDisplayNode().GetVisibility()
     desk.ui.exploreButton.click()
     desk.settle()
     assert desk.engine.cancelled == [1] and not desk.ui.exploreButton.enabled
     desk.engine.send("error", kind="cancelled", message="Cancelled.")
     desk.settle()
     assert desk.node_ids() - before <= {n for n in desk.node_ids() if "Composite" in n or "View" in n}
+    assert segmentation.GetDisplayNode().GetVisibility()
     assert desk.ui.statusLabel.text == "Cancelled; nothing was kept."
     assert desk.ui.exploreButton.text == "Explore" and desk.ui.exploreButton.enabled
 

@@ -283,7 +283,14 @@ class Panel:
 
     _shown_by_us = ""
 
+    def show_inputs(self, visible: bool) -> None:
+        """Show or hide the user's own segments; beside simulated tissue they would cover what is to be compared."""
+        for node in (self.parameters.tumour, self.parameters.liver):
+            if node is not None and node.IsA("vtkMRMLSegmentationNode") and node.GetDisplayNode() is not None:
+                node.GetDisplayNode().SetVisibility(visible)
+
     def _follow(self, run: LiveRun) -> None:
+        self.show_inputs(False)
         self._following, self._shown_by_us = True, ""
         self.review.shown = []
         self.parameters.selected = ""
@@ -316,6 +323,8 @@ class Panel:
     def _on_failed(self, sentence: str, wanted: bool) -> None:
         self._following = False
         if self.parameters is not None:
+            if self.review.run is None:
+                self.show_inputs(True)
             self.review.forget()
             self.schedule()
         self.tell(sentence, error=not wanted)

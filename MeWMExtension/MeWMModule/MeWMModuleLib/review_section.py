@@ -199,6 +199,8 @@ class ReviewSection:
         run.remove()
         self.parameters.selected = ""
         self.parameters.run = ""
+        if not runs_in(self.scene):
+            self.panel.show_inputs(True)
         self.forget()
         self.panel.tell(f"{name} was removed from the scene; its folder on disk stays.")
         self.panel.schedule()
