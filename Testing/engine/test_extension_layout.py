@@ -19,8 +19,9 @@ ENGINE = EXTENSION / "mewm"
 
 # An import points inward only. What is not named here is the innermost layer: case, geometry, actions, errors.
 LAYERS = (
-    {"policy", "dynamics", "assistant", "survival", "cohort", "measure"},
-    {"explore"},
+    {"policy", "dynamics", "assistant", "survival", "measure"},
+    {"explore", "reports"},
+    {"cohort"},
     {"api", "exploration", "sample", "phantom", "rows", "run", "run_files", "run_manifest", "run_update", "export"}
     | {"cli", "__main__", "doctor", "training", "evaluation", "worker"},
 )

@@ -99,7 +99,8 @@ def risk_maps(maps: Mapping[str, RiskMap]) -> Figure:
             edges, rows, np.ma.masked_invalid(hazard), cmap=_RISK_COLOURS, vmin=0, vmax=top, rasterized=True
         )
         ax.set_title(title, fontsize=9)
-        ax.set(xlabel="weeks", yticks=np.arange(len(hazard)) + 1, ylabel="group, lowest to highest risk")
+        ax.set(xlabel="weeks", yticks=np.arange(len(hazard)) + 1)
+        ax.set_ylabel("group by risk, lowest first", fontsize=8)
         ax.set_facecolor("0.9")
     figure.colorbar(image, ax=axes, label="cumulative hazard", extend="max", shrink=0.7)
     return figure
