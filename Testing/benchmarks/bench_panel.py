@@ -50,7 +50,7 @@ def load(session, panel, ct_file, lesion_file):
     ct = read_volume(session.scene, Path(ct_file), "CT")
     ct.CreateDefaultDisplayNodes()
     tumour = add_label_segmentation(session.scene, Path(lesion_file), "Tumour", {1: ("Tumour", (1.0, 0.2, 0.2))}, ct)
-    panel.parameters.ct, panel.parameters.tumour = ct, tumour
+    panel.parameters.ct, panel.parameters.tumour, panel.parameters.liver = ct, tumour, None
 
 
 def main():
