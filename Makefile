@@ -28,8 +28,9 @@ demo: setup
 	$(BIN)/mewm explore --sample --out $(DEMO) --overwrite
 	$(BIN)/mewm scene $(DEMO)
 
+# One process a core; the tests of one file stay together, because they share what they set up.
 test: setup
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --numprocesses auto --dist loadfile
 
 lint: setup
 	$(BIN)/ruff check .

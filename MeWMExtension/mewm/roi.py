@@ -254,7 +254,14 @@ def _lesion_on_grid(lesion: sitk.Image, grid: sitk.Image) -> np.ndarray:
     count = int(np.count_nonzero(sitk.GetArrayViewFromImage(lesion)))
     wanted = max(1, round(count * voxel_volume_mm3(lesion) / voxel_volume_mm3(grid)))
     wanted = min(wanted, int(np.count_nonzero(share > 1e-3)))
-    return share >= np.partition(share.ravel(), -wanted)[-wanted]
+    least = np.partition(share.ravel(), -wanted)[-wanted]
+    inside = share > least
+    # Where the grid falls between slices whole faces share one value: those nearest the middle fill the volume.
+    tied = np.argwhere(share == least)
+    middle = np.argwhere(share >= least).mean(axis=0)
+    nearest = np.argsort(((tied - middle) ** 2).sum(axis=1), kind="stable")[: wanted - int(np.count_nonzero(inside))]
+    inside[tuple(tied[nearest].T)] = True
+    return inside
 
 
 def _region(ct: sitk.Image, roi: Roi) -> tuple[list[int], list[int]] | None:

@@ -56,7 +56,7 @@ def test_the_frame_has_the_types_it_promises(folder, imported):
 
     frame = read_frame(folder)
     assert list(frame.index) == [row.case_id for row in read_cohort(folder).rows]
-    assert {frame.index.name, *frame.columns} == set(COLUMNS)
+    assert {frame.index.name, *frame.columns} == {*COLUMNS, "new_lesion"}
     assert list(frame["mrecist"].cat.categories) == ["CR", "PR", "SD", "PD"] and frame["mrecist"].cat.ordered
     assert not frame["split"].cat.ordered
     assert frame["os_weeks"].dtype == "float64" and str(frame["tumour_number"].dtype) == "Int64"

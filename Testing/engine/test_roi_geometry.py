@@ -8,7 +8,7 @@ import itertools
 import numpy as np
 import pytest
 import SimpleITK as sitk
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from scipy import ndimage
 from scipy.spatial import cKDTree
@@ -76,6 +76,10 @@ def assert_same_header(found: sitk.Image, expected: sitk.Image) -> None:
 
 @few
 @given(grid=grids(), offset=offsets)
+@example(  # the grid falls halfway between slices
+    grid={"size": [52, 52, 17], "spacing": [1.0, 1.0, 3.0], "direction": np.eye(3), "centre": [0.0, 0.0, 0.0]},
+    offset=(0.0, 0.0, 0.0),
+)
 def test_lesion_lies_at_the_middle_with_its_volume(phantoms, grid, offset):
     at = np.array(grid["centre"]) + offset
     ct, lesion, liver = phantoms.make_phantom(**grid, lesion_centre=at, lesion_radius=11.0)

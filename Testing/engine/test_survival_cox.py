@@ -146,7 +146,7 @@ def test_the_test_split_changes_nothing_in_the_weights(bundle, cohort, tmp_path,
     rows = [dict(row.values) for row in read_cohort(cohort).rows]
     for row in rows[24:]:
         row["os_weeks"] = 1.0
-    write_table(other / "cases.csv", COLUMNS, rows)
+    write_table(other / "cases.csv", {**COLUMNS, "new_lesion": bool}, rows)
     fit_cox(other, tmp_path / "weights")
     one, two = (json.loads((p / "cox.json").read_text()) for p in (bundle[0], tmp_path / "weights"))
     assert one["covariates"] == two["covariates"]
@@ -177,7 +177,7 @@ def test_too_few_deaths_are_told(cohort, tmp_path):
 
     few = shutil.copytree(cohort, tmp_path / "few")
     rows = [{**row.values, "event": 0} for row in read_cohort(few).rows]
-    write_table(few / "cases.csv", COLUMNS, rows)
+    write_table(few / "cases.csv", {**COLUMNS, "new_lesion": bool}, rows)
     with pytest.raises(InputError, match="0 deaths"):
         fit_cox(few, tmp_path / "out")
     assert not (tmp_path / "out").exists()
