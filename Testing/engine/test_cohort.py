@@ -106,7 +106,9 @@ def test_cases_do_not_depend_on_processes_or_neighbours(folder, tmp_path):
         one, two = arrays(folder, case_id), arrays(again, case_id)
         assert all(np.array_equal(one[n], two[n]) for n in IMAGES)
         for name in ("case.json", "truth.json"):
-            assert (folder / "cases" / case_id / name).read_text() == (again / "cases" / case_id / name).read_text()
+            assert (folder / "cases" / case_id / name).read_text(encoding="utf-8") == (
+                again / "cases" / case_id / name
+            ).read_text(encoding="utf-8")
 
 
 def test_a_stopped_simulation_resumes_and_keeps_what_was_complete(copy):
@@ -115,7 +117,7 @@ def test_a_stopped_simulation_resumes_and_keeps_what_was_complete(copy):
     kept = (copy / "cases" / "case_00001" / "pre_ct.nrrd").stat().st_mtime_ns
     shutil.rmtree(copy / "cases" / "case_00002")
     (copy / "cases.csv").unlink()
-    info = json.loads((copy / "cohort.json").read_text())
+    info = json.loads((copy / "cohort.json").read_text(encoding="utf-8"))
     (copy / "cohort.json").write_text(json.dumps({**info, "status": "incomplete"}))
     (copy / "cases" / ".case_00002.partial").mkdir()
     with pytest.raises(InputError, match="incomplete"):
@@ -182,7 +184,7 @@ def test_damaged_files_are_told_in_one_sentence(copy):
     with pytest.raises(InputError, match="missing"):
         cohort.load(cohort.rows[0])
     table = copy / "cases.csv"
-    table.write_text(table.read_text().replace("Lipiodol", "Snake Oil"))
+    table.write_text(table.read_text(encoding="utf-8").replace("Lipiodol", "Snake Oil"))
     with pytest.raises(InputError, match=r"line \d"):
         read_cohort(copy)
 

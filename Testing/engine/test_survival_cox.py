@@ -134,7 +134,9 @@ def test_the_same_cohort_gives_the_same_weights(bundle, cohort, tmp_path, known_
     from mewm.training.cox import fit_cox
 
     fit_cox(cohort, tmp_path / "again")
-    assert (tmp_path / "again" / "SHA256SUMS").read_text() == (bundle[0] / "SHA256SUMS").read_text()
+    assert (tmp_path / "again" / "SHA256SUMS").read_text(encoding="utf-8") == (bundle[0] / "SHA256SUMS").read_text(
+        encoding="utf-8"
+    )
 
 
 def test_the_test_split_changes_nothing_in_the_weights(bundle, cohort, tmp_path, known_table):
@@ -148,7 +150,7 @@ def test_the_test_split_changes_nothing_in_the_weights(bundle, cohort, tmp_path,
         row["os_weeks"] = 1.0
     write_table(other / "cases.csv", {**COLUMNS, "new_lesion": bool}, rows)
     fit_cox(other, tmp_path / "weights")
-    one, two = (json.loads((p / "cox.json").read_text()) for p in (bundle[0], tmp_path / "weights"))
+    one, two = (json.loads((p / "cox.json").read_text(encoding="utf-8")) for p in (bundle[0], tmp_path / "weights"))
     assert one["covariates"] == two["covariates"]
     assert one["baseline_survival_weekly"] == two["baseline_survival_weekly"]
 
@@ -187,7 +189,7 @@ def test_too_few_deaths_are_told(cohort, tmp_path):
 def test_a_missing_or_changed_bundle_is_refused(bundle, tmp_path, damage):
     copy = shutil.copytree(bundle[0], tmp_path / "copy")
     if damage == "tamper":
-        text = (copy / "cox.json").read_text()
+        text = (copy / "cox.json").read_text(encoding="utf-8")
         (copy / "cox.json").write_text(text.replace('"coefficient": 0.', '"coefficient": 9.', 1) + " ")
     elif damage == "no weights":
         (copy / "cox.json").unlink()

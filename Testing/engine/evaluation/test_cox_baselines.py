@@ -148,9 +148,9 @@ def test_real_table_gives_the_shipped_bundle_and_no_row_of_it(real_data, tmp_pat
     mine, shipped = (ClinicalCox.load(p).model for p in (tmp_path, None))
     assert mine.coefficients == pytest.approx(dict(shipped.coefficients), abs=1e-6)
     assert mine.baseline == pytest.approx(shipped.baseline, abs=1e-5)
-    written = "".join(p.read_text() for p in Path(tmp_path).iterdir())
+    written = "".join(p.read_text(encoding="utf-8") for p in Path(tmp_path).iterdir())
     assert "HCC_0" not in written
-    assert json.loads((tmp_path / "cox.json").read_text())["provenance"]["source"].startswith("TCIA")
+    assert json.loads((tmp_path / "cox.json").read_text(encoding="utf-8"))["provenance"]["source"].startswith("TCIA")
 
 
 def test_outlook_of_the_shipped_model():

@@ -63,7 +63,7 @@ def test_everything_is_written(done):
         assert (out / f"{name}.csv").is_file() and (out / f"{name}.md").is_file()
     for name in ("volumes", "cases_page", "protocols_against_best"):
         assert (out / f"{name}.png").is_file() and (out / f"{name}.svg").is_file()
-    stored = json.loads((out / "results.json").read_text())
+    stored = json.loads((out / "results.json").read_text(encoding="utf-8"))
     assert stored["cases"] == 1 and "no evidence about patients" in stored["notice"]
     assert not list(out.rglob("*.partial*"))
     assert "not Inception" in results["synthesis"]["feature_network"]
@@ -99,7 +99,9 @@ def test_arms_and_ceilings_are_among_the_results(done):
     # What nobody has trained is told in words and has no figure.
     for row in (best["without the contrastive loss"], *(arms[name] for name in LEARNED)):
         assert row == {"arm": row["arm"], "cases": "not trained"}
-    assert "| without the contrastive loss | not trained |  |" in (out / "protocols_against_best.md").read_text()
+    assert "| without the contrastive loss | not trained |  |" in (out / "protocols_against_best.md").read_text(
+        encoding="utf-8"
+    )
 
 
 def test_what_is_measured_is_not_measured_again_and_gives_the_same(done, cohort, config, monkeypatch):

@@ -55,7 +55,7 @@ def test_nothing_is_claimed_about_a_truth_that_nobody_knows(done):
         assert arms[name]["LPIPS"].value > 0 and arms[name]["FID"].value > -1e-6
     volumes = {(row["arm"], row["quantity"]): row for row in found["volumes"]}
     assert volumes["mechanistic", "lipiodol_ml"]["true_mean"] > 0
-    assert "true by: intensity assistant" in (out / "volumes.md").read_text()
+    assert "true by: intensity assistant" in (out / "volumes.md").read_text(encoding="utf-8")
 
 
 def test_protocols_are_compared_with_the_treatment_given_only(done):
@@ -84,18 +84,18 @@ def test_survival_says_what_few_patients_cannot_show(done):
     assert rows["survival model on the true CT"]["c_index"].value in (0.0, 0.5, 1.0)
     with (out / "survival.csv").open() as stream:
         assert [line["model"] for line in csv.DictReader(stream)] == list(rows)
-    stored = json.loads((out / "results.json").read_text())
+    stored = json.loads((out / "results.json").read_text(encoding="utf-8"))
     assert stored["survival"]["risk_map_groups_by"] == "each model's own prediction"
 
 
 def test_a_split_in_which_nobody_died_is_told(imported, tmp_path):
-    lines = (imported / "cases.csv").read_text().splitlines()
+    lines = (imported / "cases.csv").read_text(encoding="utf-8").splitlines()
     other = tmp_path / "cohort"
     other.mkdir()
     (other / "cases").symlink_to(imported / "cases")
-    (other / "cohort.json").write_text((imported / "cohort.json").read_text())
+    (other / "cohort.json").write_text((imported / "cohort.json").read_text(encoding="utf-8"))
     alive = [line[: line.rindex(",")] + ",0" if ",test," in line else line for line in lines]
     (other / "cases.csv").write_text("\n".join(alive) + "\n")
     found = evaluate(other, tmp_path / "out", EvaluationConfig(parts=("survival",), resamples=20), workers=1)
     assert "Nobody died" in found["survival"]["not_measured"]
-    assert "Nobody died" in (tmp_path / "out" / "survival.md").read_text()
+    assert "Nobody died" in (tmp_path / "out" / "survival.md").read_text(encoding="utf-8")

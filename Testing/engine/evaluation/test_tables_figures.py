@@ -27,17 +27,17 @@ def test_table_as_csv_and_markdown(tmp_path):
         rows = list(csv.DictReader(stream))
     assert rows[0]["f1"] == "0.5" and rows[0]["f1_low"] == "0.4" and rows[0]["f1_high"] == "0.6"
     assert rows[1]["gap_p"] == "0.0002" and rows[1]["regret"] == "" and rows[1]["f1"] == ""
-    lines = markdown.read_text().splitlines()
+    lines = markdown.read_text(encoding="utf-8").splitlines()
     assert lines[0] == "# Protocols" and lines[2] == "| arm | f1 | cases | gap | regret |"
     assert lines[4] == r"| one\|two | 0.500 (0.400 to 0.600) | 10 |  |  |"
     write_table([{"FID": 0.00123, "p": 0.0}], tmp_path / "small")
-    assert (tmp_path / "small.md").read_text().splitlines()[2] == "| 0.0012 | 0.000 |"
+    assert (tmp_path / "small.md").read_text(encoding="utf-8").splitlines()[2] == "| 0.0012 | 0.000 |"
     assert lines[5] == "| other |  |  | 1234 (1.000 to –), p < 0.001 | – |"
 
 
 def test_json_has_no_nan_and_reads_back(tmp_path):
     path = write_json({"rows": ROWS, "array": np.array([1.0, np.inf]), "n": np.int64(3)}, tmp_path / "all.json")
-    back = json.loads(path.read_text())
+    back = json.loads(path.read_text(encoding="utf-8"))
     assert back["rows"][0]["f1"]["low"] == 0.4 and back["rows"][1]["regret"] is None
     assert back["array"] == [1.0, None] and back["n"] == 3
 
@@ -83,7 +83,7 @@ def test_figures_are_written_as_png_and_svg_and_repeat(tmp_path, monkeypatch):
     for name, figure in make_figures().items():
         png, svg = figures.save(figure, tmp_path / name)
         assert png.read_bytes()[:4] == b"\x89PNG" and png.stat().st_size > 3000
-        assert svg.read_text().lstrip().startswith("<?xml")
+        assert svg.read_text(encoding="utf-8").lstrip().startswith("<?xml")
     png, svg = figures.save(make_figures()["dots"], tmp_path / "again")
     assert png.read_bytes() == (tmp_path / "dots.png").read_bytes()
     assert svg.read_bytes() == (tmp_path / "dots.svg").read_bytes()

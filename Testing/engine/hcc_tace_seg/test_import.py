@@ -159,7 +159,7 @@ def test_a_second_run_redoes_nothing_and_a_lost_case_is_redone(imported, downloa
     with pytest.raises(KeyboardInterrupt):
         import_hcc_tace_seg(download, table, out, workers=1)
     assert again == ["HCC_001"]
-    assert json.loads((out / "cohort.json").read_text())["status"] == "incomplete"
+    assert json.loads((out / "cohort.json").read_text(encoding="utf-8"))["status"] == "incomplete"
     with pytest.raises(InputError):
         read_cohort(out)
 
