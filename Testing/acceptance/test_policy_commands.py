@@ -58,7 +58,9 @@ def endpoints(tmp_path, monkeypatch):
     def write(server, **values):
         path = tmp_path / "endpoints.json"
         quick = {"timeout_s": 5, "retries": 0, "key": "env:TOY_KEY"}
-        path.write_text(json.dumps({"toy": {"base_url": server.url, "model": "m", **quick, **values}}))
+        path.write_text(
+            json.dumps({"toy": {"base_url": server.url, "model": "m", **quick, **values}}), encoding="utf-8"
+        )
         return ["--policy", "toy", "--endpoints", str(path)]
 
     return write
@@ -168,7 +170,7 @@ def test_a_mistake_is_one_sentence(case, tmp_path, capsys, monkeypatch, argument
 
 def test_a_preview_overwrites_nothing_else(case, tmp_path, capsys):
     (tmp_path / "letters").mkdir()
-    (tmp_path / "letters" / "letter.txt").write_text("keep me")
+    (tmp_path / "letters" / "letter.txt").write_text("keep me", encoding="utf-8")
     assert main(["policy", "preview", *case, "--policy", "ollama", "--out", str(tmp_path / "letters")]) == 2
     assert "holds no payload" in capsys.readouterr().err
     assert [p.name for p in (tmp_path / "letters").iterdir()] == ["letter.txt"]

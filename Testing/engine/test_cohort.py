@@ -54,11 +54,11 @@ def phenotypes(count=1):
 
 
 def test_the_table_has_the_documented_columns_and_no_truth(folder):
-    with (folder / "cases.csv").open(newline="") as stream:
+    with (folder / "cases.csv").open(newline="", encoding="utf-8") as stream:
         lines = list(csv.DictReader(stream))
     assert [line["case_id"] for line in lines] == [f"case_{i:05d}" for i in range(4)]
     assert list(lines[0]) == [*COLUMNS, "new_lesion"]
-    with (folder / "truth.csv").open(newline="") as stream:
+    with (folder / "truth.csv").open(newline="", encoding="utf-8") as stream:
         truth = list(csv.DictReader(stream))
     assert not {"log_hazard", "sensitivity_platinum", "viable_ml"} & set(lines[0])
     assert {"log_hazard", "sensitivity_platinum", "viable_ml", "death_weeks"} <= set(truth[0])
@@ -118,7 +118,7 @@ def test_a_stopped_simulation_resumes_and_keeps_what_was_complete(copy):
     shutil.rmtree(copy / "cases" / "case_00002")
     (copy / "cases.csv").unlink()
     info = json.loads((copy / "cohort.json").read_text(encoding="utf-8"))
-    (copy / "cohort.json").write_text(json.dumps({**info, "status": "incomplete"}))
+    (copy / "cohort.json").write_text(json.dumps({**info, "status": "incomplete"}), encoding="utf-8")
     (copy / "cases" / ".case_00002.partial").mkdir()
     with pytest.raises(InputError, match="incomplete"):
         read_cohort(copy)
@@ -147,7 +147,7 @@ def test_a_failure_ends_the_simulation_at_once(tmp_path):
     out = tmp_path / "broken"
     begun = out / "cases" / ".case_00000.partial"
     begun.parent.mkdir(parents=True)
-    begun.write_text("a file where the first case's folder should be")
+    begun.write_text("a file where the first case's folder should be", encoding="utf-8")
     shutil.copy(simulate_cohort(tmp_path / "whole", cases=1, seed=1, workers=1) / "cohort.json", out)
     with pytest.raises(InputError, match="cannot be written"):
         simulate_cohort(out, cases=300, seed=1, workers=2)
@@ -163,7 +163,7 @@ def test_wrong_requests_are_told_in_one_sentence(copy, tmp_path):
     with pytest.raises(InputError, match="another parameters"):
         simulate_cohort(copy, cases=4, seed=SEED, parameters=other)
     (tmp_path / "mine").mkdir()
-    (tmp_path / "mine" / "thesis.txt").write_text("precious")
+    (tmp_path / "mine" / "thesis.txt").write_text("precious", encoding="utf-8")
     with pytest.raises(InputError, match="not empty"):
         simulate_cohort(tmp_path / "mine", cases=1, seed=1)
     for wrong in ({"cases": 0, "seed": 1}, {"cases": 1, "seed": -1}, {"cases": 1, "seed": 1, "workers": 0}):
@@ -184,7 +184,7 @@ def test_damaged_files_are_told_in_one_sentence(copy):
     with pytest.raises(InputError, match="missing"):
         cohort.load(cohort.rows[0])
     table = copy / "cases.csv"
-    table.write_text(table.read_text(encoding="utf-8").replace("Lipiodol", "Snake Oil"))
+    table.write_text(table.read_text(encoding="utf-8").replace("Lipiodol", "Snake Oil"), encoding="utf-8")
     with pytest.raises(InputError, match=r"line \d"):
         read_cohort(copy)
 

@@ -44,7 +44,7 @@ def test_scans_are_found_by_folder_and_by_list(folder, tmp_path):
     one, two = find_scans(folder)
     assert (one.name, two.name) == ("one", "two") and one.tumour is None and two.tumour is not None
     entry = {"name": "map", "ct": str(two.ct), "liver": str(two.liver), "liver_label": 1, "phase": "arterial"}
-    (tmp_path / "backgrounds.json").write_text(json.dumps([entry]))
+    (tmp_path / "backgrounds.json").write_text(json.dumps([entry]), encoding="utf-8")
     (listed,) = find_scans(tmp_path)
     assert listed.liver == two.liver and load_background(listed).phase == "arterial"
     assert fingerprints((one, two))["one"] != fingerprints((one, two))["two"]
@@ -67,10 +67,10 @@ def test_wrong_folders_are_told_in_one_sentence(folder, tmp_path):
         ([{"name": "a", "ct": "x", "liver": "y", "phase": "late"}], "phase 'late'"),
         ([{"name": "a", "ct": "x", "liver": "y"}] * 2, "same name"),
     ):
-        listed.write_text(json.dumps(content))
+        listed.write_text(json.dumps(content), encoding="utf-8")
         with pytest.raises(InputError, match=told):
             find_scans(tmp_path)
-    listed.write_text("{")
+    listed.write_text("{", encoding="utf-8")
     with pytest.raises(InputError, match="cannot be read"):
         find_scans(tmp_path)
 
@@ -156,7 +156,7 @@ def test_a_real_scan_can_be_used(real_data, tmp_path):
         "liver": str(place / "example_seg_fast_force_split.nii.gz"),
         "liver_label": 5,
     }
-    (tmp_path / "backgrounds.json").write_text(json.dumps([entry]))
+    (tmp_path / "backgrounds.json").write_text(json.dumps([entry]), encoding="utf-8")
     found = paint(tmp_path)
     assert found.phase == "unenhanced"
     assert np.median(found.ct[found.liver & ~found.lesion]) == pytest.approx(46, abs=8)

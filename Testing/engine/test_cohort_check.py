@@ -114,7 +114,10 @@ FAULTS = {
     "best": (lambda f: cell(f, "best_log_hazard", "-9", "truth.csv"), r"best_log_hazard -9"),
     "fact": (lambda f: cell(f, "true_sex", "neither", "truth.csv"), r"truth\.csv says neither"),
     "sensitivity": (lambda f: cell(f, "oil_retention", "-1", "truth.csv"), r"oil_retention -1 .* above 0"),
-    "json": (lambda f: (f / "cases" / CASE / "case.json").write_text("{"), r"case\.json that is not JSON"),
+    "json": (
+        lambda f: (f / "cases" / CASE / "case.json").write_text("{", encoding="utf-8"),
+        r"case\.json that is not JSON",
+    ),
     "folder": (lambda f: (f / "cases" / "case_00077").mkdir(), r"cases/case_00077 belongs to no case"),
     "gone": (lambda f: shutil.rmtree(f / "cases" / CASE), r"has no folder"),
 }

@@ -70,7 +70,7 @@ def test_every_admissible_protocol_obeys_the_rules_and_the_best_has_the_lowest_h
     again = read_hazards(tmp_path / "hazards.csv")
     assert {p.key: h for p, h in again.items()} == pytest.approx(hazards, abs=1e-5)
     assert next(iter(again)).key == best_of(hazards, protocols).key
-    (tmp_path / "hazards.csv").write_text("protocol,log_hazard\nLobaplatin 30 mg,much\n")
+    (tmp_path / "hazards.csv").write_text("protocol,log_hazard\nLobaplatin 30 mg,much\n", encoding="utf-8")
     with pytest.raises(InputError, match="hazards"):
         read_hazards(tmp_path / "hazards.csv")
 

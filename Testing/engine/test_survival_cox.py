@@ -190,13 +190,15 @@ def test_a_missing_or_changed_bundle_is_refused(bundle, tmp_path, damage):
     copy = shutil.copytree(bundle[0], tmp_path / "copy")
     if damage == "tamper":
         text = (copy / "cox.json").read_text(encoding="utf-8")
-        (copy / "cox.json").write_text(text.replace('"coefficient": 0.', '"coefficient": 9.', 1) + " ")
+        (copy / "cox.json").write_text(
+            text.replace('"coefficient": 0.', '"coefficient": 9.', 1) + " ", encoding="utf-8"
+        )
     elif damage == "no weights":
         (copy / "cox.json").unlink()
     elif damage == "no digest":
         (copy / "SHA256SUMS").unlink()
     elif damage == "empty digest":
-        (copy / "SHA256SUMS").write_text("")
+        (copy / "SHA256SUMS").write_text("", encoding="utf-8")
     else:
         shutil.rmtree(copy)
     with pytest.raises(ResourceError) as caught:

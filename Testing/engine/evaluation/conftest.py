@@ -44,5 +44,5 @@ def imported(phantoms, tmp_path_factory):
         rows.append(row)
     write_table(out / "cases.csv", COLUMNS, rows)
     info = {"schema": SCHEMA, "status": "complete", "kind": "hcc-tace-seg", "seed": 0, "cases": len(rows)}
-    (out / "cohort.json").write_text(json.dumps(info))
+    (out / "cohort.json").write_text(json.dumps(info), encoding="utf-8")
     return out

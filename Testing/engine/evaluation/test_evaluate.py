@@ -166,7 +166,7 @@ def test_other_settings_or_a_foreign_folder_are_refused(done, cohort, config, tm
     out, _, _ = done
     with pytest.raises(InputError, match="other settings"):
         evaluate(cohort, out, replace(config, seed=9), workers=1)
-    (tmp_path / "something").write_text("x")
+    (tmp_path / "something").write_text("x", encoding="utf-8")
     with pytest.raises(InputError, match="not empty"):
         evaluate(cohort, tmp_path, config, workers=1)
     other = next(name for name in ("train", "val", "test") if name != config.split)
@@ -203,7 +203,7 @@ def test_case_seed_depends_on_the_case_only():
 
 def test_settings_from_a_file(tmp_path):
     path = tmp_path / "settings.json"
-    path.write_text(json.dumps({"parts": ["survival"], "cases": 5, "search": {"beams": 3}}))
+    path.write_text(json.dumps({"parts": ["survival"], "cases": 5, "search": {"beams": 3}}), encoding="utf-8")
     found = read_config(path)
     assert found.parts == ("survival",) and found.cases == 5 and found.search.beams == 3 and found.replicas == 9
 
@@ -228,7 +228,7 @@ def test_settings_from_a_file(tmp_path):
 )
 def test_wrong_settings_are_told(tmp_path, content, words):
     path = tmp_path / "settings.json"
-    path.write_text(content)
+    path.write_text(content, encoding="utf-8")
     with pytest.raises(InputError, match=words):
         read_config(path)
 

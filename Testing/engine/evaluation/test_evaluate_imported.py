@@ -95,7 +95,7 @@ def test_a_split_in_which_nobody_died_is_told(imported, tmp_path):
     (other / "cases").symlink_to(imported / "cases")
     (other / "cohort.json").write_text((imported / "cohort.json").read_text(encoding="utf-8"))
     alive = [line[: line.rindex(",")] + ",0" if ",test," in line else line for line in lines]
-    (other / "cases.csv").write_text("\n".join(alive) + "\n")
+    (other / "cases.csv").write_text("\n".join(alive) + "\n", encoding="utf-8")
     found = evaluate(other, tmp_path / "out", EvaluationConfig(parts=("survival",), resamples=20), workers=1)
     assert "Nobody died" in found["survival"]["not_measured"]
     assert "Nobody died" in (tmp_path / "out" / "survival.md").read_text(encoding="utf-8")

@@ -124,7 +124,7 @@ def download(tcia, tmp_path_factory):
     for data in torn.ct(plain, portal, weeks=7)[5:8]:
         data.filename.write_bytes(data.filename.read_bytes()[:-900])
     tcia.Writer(root, "MRN445566").ct(plain, portal, skip=range(1, 24))
-    (root / "LICENSE").write_text("CC BY 4.0")
+    (root / "LICENSE").write_text("CC BY 4.0", encoding="utf-8")
     (root / "broken.dcm").write_bytes(b"\0" * 40)
     return root
 

@@ -206,7 +206,7 @@ def test_wrong_folders_are_refused(tmp_path, table, download):
     with pytest.raises(InputError, match="holds no DICOM file"):
         import_hcc_tace_seg(tmp_path / "empty", table, tmp_path / "out")
     (tmp_path / "full").mkdir()
-    (tmp_path / "full" / "thesis.txt").write_text("x")
+    (tmp_path / "full" / "thesis.txt").write_text("x", encoding="utf-8")
     with pytest.raises(InputError, match="not empty"):
         import_hcc_tace_seg(download, table, tmp_path / "full")
     assert not (tmp_path / "out").exists()

@@ -50,14 +50,14 @@ def test_wrong_tables_are_refused(write_table, tmp_path):
     path = write_table(tmp_path / "t.csv", [{"TCIA_ID": "HCC_001"}, {"TCIA_ID": "HCC_001"}])
     with pytest.raises(InputError, match="twice"):
         read_clinical(path)
-    (tmp_path / "no.csv").write_text("TCIA_ID,OS\nHCC_001,3\n")
+    (tmp_path / "no.csv").write_text("TCIA_ID,OS\nHCC_001,3\n", encoding="utf-8")
     with pytest.raises(InputError, match="lacks the column"):
         read_clinical(tmp_path / "no.csv")
-    (tmp_path / "bad.xlsx").write_text("nothing")
+    (tmp_path / "bad.xlsx").write_text("nothing", encoding="utf-8")
     with pytest.raises(InputError, match="damaged"):
         read_clinical(tmp_path / "bad.xlsx")
     with pytest.raises(InputError, match="neither xlsx nor csv"):
-        (tmp_path / "t.ods").write_text("")
+        (tmp_path / "t.ods").write_text("", encoding="utf-8")
         read_clinical(tmp_path / "t.ods")
     with pytest.raises(InputError, match="does not exist"):
         read_clinical(tmp_path / "none.csv")
