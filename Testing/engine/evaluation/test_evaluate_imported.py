@@ -93,7 +93,7 @@ def test_a_split_in_which_nobody_died_is_told(imported, tmp_path):
     other = tmp_path / "cohort"
     other.mkdir()
     (other / "cases").symlink_to(imported / "cases")
-    (other / "cohort.json").write_text((imported / "cohort.json").read_text(encoding="utf-8"))
+    (other / "cohort.json").write_text((imported / "cohort.json").read_text(encoding="utf-8"), encoding="utf-8")
     alive = [line[: line.rindex(",")] + ",0" if ",test," in line else line for line in lines]
     (other / "cases.csv").write_text("\n".join(alive) + "\n", encoding="utf-8")
     found = evaluate(other, tmp_path / "out", EvaluationConfig(parts=("survival",), resamples=20), workers=1)
