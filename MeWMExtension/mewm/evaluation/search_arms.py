@@ -11,6 +11,7 @@ from mewm.actions.formulary import Formulary
 from mewm.actions.protocol import Protocol
 from mewm.assistant.intensity import OIL_HU
 from mewm.dynamics.mechanistic import MechanisticDynamics
+from mewm.dynamics.sketch import ResponseSketch
 from mewm.evaluation.arms import ArmCase
 from mewm.evaluation.world import TrueCase
 from mewm.explore.evaluator import Evaluator
@@ -41,7 +42,8 @@ class SearchArm:
     def choose(self, case: ArmCase) -> Protocol | None:
         """Return the search's winner."""
         evaluator = Evaluator(case.roi, self._dynamics, self._assistant, self._survival, case.settings)
-        found = explore_fast(evaluator, self._policy, Formulary.everything())
+        sketch = ResponseSketch(case.roi, evaluator.seeds)
+        found = explore_fast(evaluator, self._policy, Formulary.everything(), sketch=sketch)
         return None if found.winner is None else found.winner.protocol
 
 
