@@ -22,6 +22,7 @@ from mewm.actions.lexicon import (
     SENTENCE_WORDS,
     SEPARATORS,
 )
+from mewm.actions.names import Entry, Names
 from mewm.actions.tokens import Quantity, Token, tokenise
 
 _CLAUSE = re.compile(r"[;\n\r|•。；]+|(?<!\d)\.(?=\s|$)|(?<=\d)\.(?=\s|$)")
@@ -29,8 +30,6 @@ _ENUMERATION = re.compile(r"^\s*(?:\(?\d{1,2}[.)]\s|[-*]\s)\s*")
 _DASHES = str.maketrans(dict.fromkeys("‐‑‒–—−~〜～－", "-") | {"μ": "µ", "’": "'", "`": "'"})
 # An amount on a line of its own belongs to the line above.
 _AMOUNT_LINE = re.compile(r"\s*[\r\n]+\s*(?=[\d.,]+(?:\s*-\s*[\d.,]+)?\s*[a-zµ]+\s*(?:[\r\n;]|$))", re.IGNORECASE)
-_WORDS = re.compile(r"[^\W_]+")
-_LONGEST_NAME = 6
 _LONGEST_UNKNOWN = 60
 _NOT_NUMBERS = ("nan", "inf", "infinity")
 _LONE_UNITS = ("mg", "ml")
@@ -78,12 +77,12 @@ def read_clauses(text: str) -> Iterator[Clause]:
 def _items(clause: str) -> Iterator[tuple[Mention, ...]]:
     if OTHER_ORGANS.search(clause):
         return
-    tokens = _loaded_beads(_name_agents(tokenise(clause), clause))
-    is_list = not any(t.kind == "word" and t.lower in SENTENCE_WORDS for t in tokens)
+    tokens = _loaded_beads(_names().mark(tokenise(clause), clause))
+    is_list = not any(t.sort == "word" and t.lower in SENTENCE_WORDS for t in tokens)
     previous: tuple[Mention, ...] = ()
     for item, bracketed in _split(tokens):
-        agents = [t for t in item if t.kind == "agent"]
-        alone = not agents and all(t.kind == "quantity" for t in item)
+        agents = [t for t in item if t.sort == "agent"]
+        alone = not agents and all(t.sort == "quantity" for t in item)
         if alone and previous and (bracketed or not previous[-1].quantities):
             previous[-1].quantities.extend(t.quantity for t in item if t.quantity)
             continue
@@ -93,59 +92,15 @@ def _items(clause: str) -> Iterator[tuple[Mention, ...]]:
         previous = mentions
 
 
-def _name_agents(tokens: list[Token], clause: str) -> list[Token]:
-    """Replace the longest runs of words that name an agent by one token each."""
-    base = load_action_base()
-    unresolved = {n.lower() for n in base.unresolved}
-    named: list[Token] = []
-    i = 0
-    while i < len(tokens):
-        run = _longest_name(tokens, i)
-        if run:
-            agent, count = run
-            first, last = tokens[i], tokens[i + count - 1]
-            named.append(Token("agent", clause[first.start : last.end], first.start, last.end, agent))
-            i += count
-        else:
-            token = tokens[i]
-            if token.kind == "word" and token.lower in unresolved:
-                token = Token("agent", token.text, token.start, token.end, token.text)
-            named.append(token)
-            i += 1
-    return named
-
-
 @lru_cache(maxsize=1)
-def _first_words() -> dict[str, dict[tuple[str, ...], str]]:
-    """Return names of agents as tuples of words, by their first word."""
-    names: dict[str, dict[tuple[str, ...], str]] = {}
-    for name, agent in load_action_base().names.items():
-        words = tuple(name.split(" "))
-        names.setdefault(words[0], {})[words] = agent
+def _names() -> Names:
+    """Return the names of the action base; one that no source explains stands for itself."""
+    base = load_action_base()
+    names = Names()
+    for name, agent in base.names.items():
+        names.add([name], Entry("agent", agent, base.agents[agent].kind))
+    names.add(base.unresolved, Entry("agent"))
     return names
-
-
-def _longest_name(tokens: list[Token], start: int) -> tuple[str, int] | None:
-    names = _first_words()
-    if tokens[start].kind != "word" or not names.keys() & _WORDS.findall(tokens[start].lower)[:1]:
-        return None
-    parts: list[str] = []
-    best = None
-    for count, token in enumerate(tokens[start : start + 2 * _LONGEST_NAME], 1):
-        if token.kind == "mark" and token.text == "-" and parts:
-            continue
-        number = token.kind == "quantity" and bool(parts) and token.quantity and token.quantity.unit is None
-        if token.kind != "word" and not number:
-            break
-        parts += _WORDS.findall(token.lower)
-        known = names.get(parts[0])
-        if known is None:
-            break
-        words = tuple(parts)
-        agent = known.get(words) or known.get((*words[:-1], words[-1].removesuffix("s")))
-        if agent:
-            best = (agent, count)
-    return best
 
 
 def _loaded_beads(tokens: list[Token]) -> list[Token]:
@@ -154,14 +109,14 @@ def _loaded_beads(tokens: list[Token]) -> list[Token]:
     pending: list[Token] = []
     bridge = ""
     for token in tokens:
-        if token.kind != "agent":
+        if token.sort != "agent":
             pending.append(token)
-            if token.kind == "word" and token.lower in _LOADED and bridge in ("", "with"):
+            if token.sort == "word" and token.lower in _LOADED and bridge in ("", "with"):
                 bridge = token.lower
             continue
-        whole = _loaded(joined[-1], token, bridge) if joined and bridge and joined[-1].kind == "agent" else None
+        whole = _loaded(joined[-1], token, bridge) if joined and bridge and joined[-1].sort == "agent" else None
         if whole is not None:
-            joined[-1:] = [whole, *(t for t in pending if t.kind == "quantity")]
+            joined[-1:] = [whole, *(t for t in pending if t.sort == "quantity")]
             # The pair is closed: what follows starts afresh.
             joined.append(Token("mark", "-", token.end, token.end))
         else:
@@ -190,7 +145,7 @@ def _split(tokens: list[Token]) -> Iterator[tuple[list[Token], bool]]:
     depth = 0
     for token in tokens:
         bracket = token.text in ("(", "[", ")", "]")
-        if bracket or (token.lower in SEPARATORS and token.kind in ("word", "mark")):
+        if bracket or (token.lower in SEPARATORS and token.sort in ("word", "mark")):
             if item:
                 yield item, depth > 0
             item = []
@@ -204,14 +159,14 @@ def _split(tokens: list[Token]) -> Iterator[tuple[list[Token], bool]]:
 
 def _given(item: list[Token]) -> tuple[Mention, ...]:
     """Return the agents an item gives, with their amounts; none if it tells what was seen or denied."""
-    words = [t.lower for t in item if t.kind == "word"]
-    amounts = any(t.kind == "quantity" and t.quantity and t.quantity.unit in ("mg", "ml", "µm") for t in item)
+    words = [t.lower for t in item if t.sort == "word"]
+    amounts = any(t.sort == "quantity" and t.quantity and t.quantity.unit in ("mg", "ml", "µm") for t in item)
     if not amounts and set(words) & OUTCOME_WORDS and not set(words) & ACTION_WORDS:
         return ()
-    agents = [i for i, t in enumerate(item) if t.kind == "agent"]
+    agents = [i for i, t in enumerate(item) if t.sort == "agent"]
     mentions: dict[int, Mention] = {}
     for i in agents:
-        before = [t.lower for t in item[max(i - 3, 0) : i] if t.kind != "mark"]
+        before = [t.lower for t in item[max(i - 3, 0) : i] if t.sort != "mark"]
         after = item[i + 1].lower if i + 1 < len(item) else ""
         seen = after in SEEN_WORDS or (len(before) > 1 and before[-1] == "of" and before[-2] in SEEN_WORDS)
         if not seen and not set(before) & NEGATIONS:
@@ -224,9 +179,9 @@ def _given(item: list[Token]) -> tuple[Mention, ...]:
         and item[agents[-1] + 1].lower in MIXTURES
         and agents[-1] - agents[0] == 2 * (len(agents) - 1)
     )
-    after_agent = item[agents[0]].start < next((t.start for t in item if t.kind == "quantity"), -1)
+    after_agent = item[agents[0]].start < next((t.start for t in item if t.sort == "quantity"), -1)
     for i, token in enumerate(item):
-        if token.kind != "quantity" or token.quantity is None or (mixture and i < agents[0]):
+        if token.sort != "quantity" or token.quantity is None or (mixture and i < agents[0]):
             continue
         if token.quantity.unit == "ml" and _belongs_to_carrier(item, i):
             continue
@@ -236,7 +191,7 @@ def _given(item: list[Token]) -> tuple[Mention, ...]:
         if token.quantity.unit is not None or beside:
             mentions[nearest[0]].quantities.append(token.quantity)
     for i, mention in mentions.items():
-        following = [t for t in item[i + 1 : i + 3] if t.kind == "word"]
+        following = [t for t in item[i + 1 : i + 3] if t.sort == "word"]
         if following and (following[0].lower in _NOT_NUMBERS or following[-1].lower in _LONE_UNITS):
             text = " ".join(t.text for t in following)
             mention.quantities.append(Quantity(math.nan, math.nan, "nan", text))
@@ -246,7 +201,7 @@ def _given(item: list[Token]) -> tuple[Mention, ...]:
 def _belongs_to_carrier(item: list[Token], i: int) -> bool:
     """Return whether the amount at ``i`` is one of solution, emulsion or contrast medium."""
     for token in item[i + 1 : i + 5]:
-        if token.kind != "word" or token.lower not in PLAIN_WORDS | CARRIERS:
+        if token.sort != "word" or token.lower not in PLAIN_WORDS | CARRIERS:
             return False
         if token.lower in CARRIERS:
             return True
@@ -256,15 +211,15 @@ def _belongs_to_carrier(item: list[Token], i: int) -> bool:
 def _unknown(item: list[Token], clause: str, is_list: bool) -> tuple[Mention, ...]:
     """Return the unknown agent an item names, recognised by its amount or by its place in a list."""
     quantities = [t.quantity for t in item if t.quantity is not None and t.quantity.unit is not None]
-    words = [t for t in item if t.kind == "word"]
+    words = [t for t in item if t.sort == "word"]
     if any(t.lower in CARRIERS for t in words):
         return ()
     if quantities:
-        at = [i for i, t in enumerate(item) if t.kind == "quantity"]
+        at = [i for i, t in enumerate(item) if t.sort == "quantity"]
         run = _name_run(item[at[-1] + 1 :]) or _name_run(item[: at[0]][::-1])[::-1]
         run = run or _name_run(item[at[0] + 1 :])
     else:
-        run = words if is_list and len(words) == len([t for t in item if t.kind != "mark"]) else []
+        run = words if is_list and len(words) == len([t for t in item if t.sort != "mark"]) else []
         plain = any(t.lower in PLAIN_WORDS for t in run)
         run = [] if plain or len(run) > 4 else run
     name = clause[run[0].start : run[-1].end] if run else ""
@@ -277,9 +232,9 @@ def _name_run(tokens: list[Token]) -> list[Token]:
     """Return the words at the start of ``tokens`` that could be a name, skipping leading articles."""
     run: list[Token] = []
     for token in tokens:
-        if token.kind == "mark" and token.text == "-" and run:
+        if token.sort == "mark" and token.text == "-" and run:
             continue
-        if token.kind != "word":
+        if token.sort != "word":
             break
         if token.lower in PLAIN_WORDS and token.lower not in ("loaded", "eluting"):
             if not run and token.lower in ("of", "the", "a", "an"):

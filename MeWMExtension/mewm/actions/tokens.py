@@ -1,26 +1,29 @@
-"""Words, amounts and marks of a clause of free text."""
+"""Words, amounts and marks of a clause of free text; names among them are marked by :mod:`mewm.actions.names`."""
 
 from __future__ import annotations
 
 import math
 import re
 from dataclasses import dataclass, field
+from typing import Literal
 
 from mewm.actions.lexicon import FOREIGN_UNITS, MASS_MG, SIZE_UM, VAGUE_UNITS, VOLUME_ML
 
 _NUMBER = r"(?:\d+(?:[.,]\d+)*|[.,]\d+)(?:[eE][+-]?\d+)?"
+# A word ends where a number with a unit is stuck to it: "Lipiodol10ml".
 _TOKEN = re.compile(
     rf"""
-    (?P<ratio>\d+\s*:\s*\d+(?!\d*\s*[a-zµ]))
+    (?P<word>[^\W\d_](?:[^\W\d]|')*(?:(?!{_NUMBER}\s?(?:mg|ml|g|cc|[µu]m)\b)\d(?:[^\W\d]|')*)*)
+  | (?P<ratio>\d+\s*:\s*\d+(?!\d*\s*[a-zµ]))
   | (?P<named>(?P<count>\d+)-?(?P<letters>[^\W\d_]{{2,}})[\w']*)
   | (?P<number>(?P<sign>(?:(?<=\s)|(?<=\()|^)-(?=[\d.]))?(?P<low>{_NUMBER})
        (?:\s*(?P<lowunit>[^\W\d_]{{1,2}}\b)?\s*(?:-|\bto\b)\s*(?P<high>{_NUMBER}))?)
-  | (?P<word>[^\W\d_](?:(?!{_NUMBER}\s?(?:mg|ml|g|cc|[µu]m)\b)[\w'])*)
   | (?P<mark>[,+&/()\[\]-])
     """,
     re.VERBOSE | re.IGNORECASE,
 )
 _UNIT = re.compile(r"\s*(%|[^\W\d_]+(?:/[^\W\d_]+2?)?)")
+Sort = Literal["agent", "unknown", "carrier", "supportive", "particles", "quantity", "word", "mark"]
 _UNITS = {**MASS_MG, **VOLUME_ML, **SIZE_UM, **dict.fromkeys(FOREIGN_UNITS | VAGUE_UNITS, 1.0)}
 
 
@@ -51,30 +54,48 @@ class Quantity:
         return math.isfinite(self.low) and math.isfinite(self.high)
 
 
-@dataclass(frozen=True)
+# Compared by identity and not frozen: one is made for every word, and both would cost a third of the time.
+@dataclass(eq=False, slots=True)
 class Token:
     """A piece of a clause.
 
     Attributes:
-        kind: ``"word"``, ``"agent"``, ``"quantity"`` or ``"mark"``.
+        sort: what it is; ``"agent"`` is in the action base, ``"unknown"`` an agent that is not.
         text: as written.
         start, end: its place in the clause.
-        agent: the agent it names, for kind ``"agent"``.
-        quantity: the amount, for kind ``"quantity"``.
+        agent: the agent's identifier, or its name as written.
+        kind: ``"drug"``, ``"embolic"``, ``"bead"`` or ``"unknown"`` for agents.
+        quantity: the amount, for sort ``"quantity"``.
+        generic: whether the name stands for any bead.
+        misspelt: whether the name was read in spite of its spelling.
+        loaded: amounts that came with a joined pair of bead and drug.
         lower: the text in lower case.
     """
 
-    kind: str
+    sort: Sort
     text: str
     start: int
     end: int
     agent: str = ""
+    kind: str = ""
     quantity: Quantity | None = None
-    lower: str = field(init=False, repr=False, compare=False)
+    generic: bool = False
+    misspelt: bool = False
+    loaded: tuple[Token, ...] = ()
+    lower: str = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
-        # Read for every word many times over: a stored field is far cheaper than a cached property.
-        object.__setattr__(self, "lower", self.text.lower())
+        self.lower = self.text.lower()
+
+    @property
+    def given(self) -> bool:
+        """Whether it names an agent, known or not."""
+        return self.sort in ("agent", "unknown")
+
+    @property
+    def holds(self) -> bool:
+        """Whether an amount can belong to it."""
+        return self.sort not in ("word", "mark", "quantity")
 
 
 def tokenise(clause: str) -> list[Token]:
@@ -83,18 +104,18 @@ def tokenise(clause: str) -> list[Token]:
     position = 0
     while match := _TOKEN.search(clause, position):
         position = match.end()
-        if match["ratio"]:
-            continue
-        if match["named"] and _unit_name(_UNIT.match(clause, match.start("letters"))) is None:
-            tokens.append(Token("word", match["named"], match.start(), position))
-        elif match["named"] or match["number"]:
+        sort = match.lastgroup
+        if sort == "word":
+            tokens.append(Token("word", match.group(), match.start(), position))
+        elif sort == "mark":
+            # A dash between blanks separates; one between letters joins.
+            dash = match.group() == "-" and clause[max(match.start() - 1, 0) : position + 1] == " - "
+            tokens.append(Token("mark", "," if dash else match.group(), match.start(), position))
+        elif sort == "named" and _unit_name(_UNIT.match(clause, match.start("letters"))) is None:
+            tokens.append(Token("word", match.group(), match.start(), position))
+        elif sort != "ratio":
             tokens.append(_amount(clause, match))
             position = tokens[-1].end
-        else:
-            # A dash between blanks separates; one between letters joins.
-            dash = match["mark"] == "-" and clause[max(match.start() - 1, 0) : position + 1] == " - "
-            text = "," if dash else match.group()
-            tokens.append(Token("word" if match["word"] else "mark", text, match.start(), position))
     return tokens
 
 

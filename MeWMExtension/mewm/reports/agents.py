@@ -7,7 +7,8 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from mewm.actions.base import load_action_base
-from mewm.reports.names import Piece, pieces
+from mewm.actions.tokens import Token
+from mewm.reports.names import read_names
 from mewm.reports.words import DRUG_ENDINGS, GIVING, PLAIN
 
 _SEPARATORS = frozenset(
@@ -20,13 +21,13 @@ _SMALLEST_UM, _LARGEST_UM = 40, 2000
 _SHORTEST = 3
 
 
-def read_agents(clause: str) -> list[Piece]:
+def read_agents(clause: str) -> list[Token]:
     """Return the pieces of a clause with every agent named, known or not."""
-    found = _without_techniques(pieces(clause))
+    found = _without_techniques(read_names(clause))
     return _join_beads(_bare_sizes(_name_unknown(found, clause)), clause)
 
 
-def _without_techniques(found: list[Piece]) -> list[Piece]:
+def _without_techniques(found: list[Token]) -> list[Token]:
     """Take ``DEB-TACE`` and the like for words."""
     kept = list(found)
     for i, piece in enumerate(found):
@@ -35,7 +36,7 @@ def _without_techniques(found: list[Piece]) -> list[Piece]:
     return kept
 
 
-def _bare_sizes(found: list[Piece]) -> list[Piece]:
+def _bare_sizes(found: list[Token]) -> list[Token]:
     """Read a bare range right beside an agent with particle sizes as µm: "PVA 300-500", "300-500 Embosphere"."""
     read = list(found)
     for i, piece in enumerate(found):
@@ -50,14 +51,14 @@ def _bare_sizes(found: list[Piece]) -> list[Piece]:
     return read
 
 
-def _sized(piece: Piece) -> bool:
+def _sized(piece: Token) -> bool:
     """Return whether a name is one of particles or beads."""
     agent = load_action_base().agents.get(piece.agent)
     return piece.given and (piece.kind == "bead" or (agent is not None and agent.size_range_um is not None))
 
 
-def _name_unknown(found: list[Piece], clause: str) -> list[Piece]:
-    named: list[Piece] = []
+def _name_unknown(found: list[Token], clause: str) -> list[Token]:
+    named: list[Token] = []
     i = 0
     for start, end in [*_runs(found), (len(found), len(found))]:
         named += found[i:start]
@@ -66,13 +67,13 @@ def _name_unknown(found: list[Piece], clause: str) -> list[Piece]:
             break
         text = clause[found[start].start : found[end - 1].end]
         if _is_agent(found, start, end, text, clause):
-            named.append(Piece("unknown", text, found[start].start, found[end - 1].end, text, "unknown"))
+            named.append(Token("unknown", text, found[start].start, found[end - 1].end, text, "unknown"))
         else:
             named += found[start:end]
     return named
 
 
-def _runs(found: list[Piece]) -> Iterator[tuple[int, int]]:
+def _runs(found: list[Token]) -> Iterator[tuple[int, int]]:
     """Yield runs of words that could be a name, joined by dashes."""
     i = 0
     while i < len(found):
@@ -92,7 +93,7 @@ def _runs(found: list[Piece]) -> Iterator[tuple[int, int]]:
         i = end
 
 
-def _could_be_name(piece: Piece) -> bool:
+def _could_be_name(piece: Token) -> bool:
     word = piece.lower
     return (
         piece.sort == "word"
@@ -103,7 +104,7 @@ def _could_be_name(piece: Piece) -> bool:
     )
 
 
-def _is_agent(found: list[Piece], start: int, end: int, text: str, clause: str) -> bool:
+def _is_agent(found: list[Token], start: int, end: int, text: str, clause: str) -> bool:
     words = [p for p in found[start:end] if p.sort == "word"]
     completes = end < len(found) and found[end].holds and found[end].sort != "particles"
     titles = completes and start == 0 and clause[found[end - 1].end :].lstrip().startswith(":")
@@ -123,7 +124,7 @@ def _is_agent(found: list[Piece], start: int, end: int, text: str, clause: str) 
     return _listed(found, start, end) or _is_given(found, start, end)
 
 
-def _is_gloss(found: list[Piece], start: int, end: int) -> bool:
+def _is_gloss(found: list[Token], start: int, end: int) -> bool:
     """Return whether the words stand alone in brackets right behind an agent, as a trade name does."""
     return (
         start > 1
@@ -134,7 +135,7 @@ def _is_gloss(found: list[Piece], start: int, end: int) -> bool:
     )
 
 
-def _beside_amount(found: list[Piece], start: int, end: int) -> bool:
+def _beside_amount(found: list[Token], start: int, end: int) -> bool:
     """Return whether a dose or size stands right beside the words and belongs to no other name."""
     i = end
     while i < len(found) and (found[i].lower in ("(", "-", "was", "at", "=") or found[i].sort == "particles"):
@@ -152,11 +153,11 @@ def _beside_amount(found: list[Piece], start: int, end: int) -> bool:
     return False
 
 
-def _amount(piece: Piece) -> bool:
+def _amount(piece: Token) -> bool:
     return piece.quantity is not None and piece.quantity.unit in ("mg", "ml", "µm", "mg/m2", "mg/m²", "mg/kg", "g/m2")
 
 
-def _listed(found: list[Piece], start: int, end: int) -> bool:
+def _listed(found: list[Token], start: int, end: int) -> bool:
     """Return whether the words are an item of a list that names another agent right before or after."""
     before = found[start - 1] if start else None
     after = found[end] if end < len(found) else None
@@ -175,7 +176,7 @@ def _listed(found: list[Piece], start: int, end: int) -> bool:
     return False
 
 
-def _is_given(found: list[Piece], start: int, end: int) -> bool:
+def _is_given(found: list[Token], start: int, end: int) -> bool:
     """Return whether the words are what was infused, injected, mixed or used."""
     after = [p.lower for p in found[end : end + 4] if p.sort == "word"]
     if after[:1] and after[0] in ("was", "were") and any(w in GIVING for w in after[1:3]):
@@ -186,9 +187,9 @@ def _is_given(found: list[Piece], start: int, end: int) -> bool:
     )
 
 
-def _join_beads(found: list[Piece], clause: str) -> list[Piece]:
+def _join_beads(found: list[Token], clause: str) -> list[Token]:
     """Join each bead with the drug it carries into one piece, in either order."""
-    joined: list[Piece] = []
+    joined: list[Token] = []
     i = 0
     while i < len(found):
         end = _partner(found, i)
@@ -203,15 +204,15 @@ def _join_beads(found: list[Piece], clause: str) -> list[Piece]:
     return joined
 
 
-def _is_bead(piece: Piece) -> bool:
+def _is_bead(piece: Token) -> bool:
     return piece.kind == "bead" or (piece.sort == "particles" and piece.lower not in ("particulate", "particulates"))
 
 
-def _is_drug(piece: Piece) -> bool:
+def _is_drug(piece: Token) -> bool:
     return piece.given and piece.kind in ("drug", "unknown")
 
 
-def _partner(found: list[Piece], i: int) -> int | None:
+def _partner(found: list[Token], i: int) -> int | None:
     """Return where the partner of the bead or drug at ``i`` stands, if the words between say that it is loaded."""
     first = found[i]
     if not first.holds or not (_is_bead(first) or _is_drug(first)):
@@ -237,7 +238,7 @@ def _partner(found: list[Piece], i: int) -> int | None:
     return None
 
 
-def _pair(first: Piece, last: Piece, between: list[Piece], text: str) -> Piece:
+def _pair(first: Token, last: Token, between: list[Token], text: str) -> Token:
     bead, drug = (first, last) if _is_bead(first) else (last, first)
     loaded = tuple(p for p in between if p.sort == "quantity")
     pair = replace(bead, start=first.start, end=last.end, text=text, loaded=loaded, generic=False)

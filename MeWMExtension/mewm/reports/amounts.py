@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 
 from mewm.actions.base import load_action_base
 from mewm.actions.lexicon import FOREIGN_UNITS
-from mewm.reports.names import Piece
+from mewm.actions.tokens import Token
 from mewm.reports.words import LIMITS, MIXED, TOTALS
 
 _FARTHEST = 9.0
@@ -44,14 +44,14 @@ class Held:
         total: whether the dose is said to be a total.
     """
 
-    piece: Piece
-    dose: Piece | None = None
-    size: Piece | None = None
-    others: list[Piece] = field(default_factory=list)
+    piece: Token
+    dose: Token | None = None
+    size: Token | None = None
+    others: list[Token] = field(default_factory=list)
     total: bool = False
 
 
-def assign(found: list[Piece]) -> tuple[list[Held], list[Piece]]:
+def assign(found: list[Token]) -> tuple[list[Held], list[Token]]:
     """Give the amounts of a clause to its names.
 
     Returns:
@@ -86,18 +86,18 @@ def assign(found: list[Piece]) -> tuple[list[Held], list[Piece]]:
     return [*(held[i] for i in holders), *further], [p for p in left if not _is_size(p)]
 
 
-def _contents(found: list[Piece], h: int, q: int) -> bool:
+def _contents(found: list[Token], h: int, q: int) -> bool:
     """Return whether an amount is of what a carrier is made of: "an emulsion of 8 ml Lipiodol"."""
     if found[h].sort != "carrier" or h > q:
         return False
     return any(p.lower in ("of", "containing", "with", "from", "using", "made", "consisting") for p in found[h + 1 : q])
 
 
-def _is_size(amount: Piece) -> bool:
+def _is_size(amount: Token) -> bool:
     return amount.quantity is not None and amount.quantity.unit == "µm"
 
 
-def _usable(found: list[Piece], i: int) -> bool:
+def _usable(found: list[Token], i: int) -> bool:
     quantity = found[i].quantity
     if quantity is None or quantity.unit is None or quantity.vague or not quantity.finite:
         return False
@@ -105,7 +105,7 @@ def _usable(found: list[Piece], i: int) -> bool:
     return not set(before[-2:]) & LIMITS
 
 
-def _swallowed(found: list[Piece], i: int) -> bool:
+def _swallowed(found: list[Token], i: int) -> bool:
     """Return whether a carrier or "particles" only completes the name right before it, as in "Lipiodol emulsion"."""
     piece = found[i]
     before = [p for p in found[max(i - 3, 0) : i] if p.sort not in ("quantity", "mark")]
@@ -119,7 +119,7 @@ def _swallowed(found: list[Piece], i: int) -> bool:
     return False
 
 
-def _group(found: list[Piece], end: int) -> list[int]:
+def _group(found: list[Token], end: int) -> list[int]:
     """Return the names of a group such as "NBCA-Lipiodol" that ends right before ``end``; empty for a single name."""
     names: list[int] = []
     i = end - 1
@@ -130,7 +130,7 @@ def _group(found: list[Piece], end: int) -> list[int]:
     return names if len(names) > 1 else []
 
 
-def _mixtures(found: list[Piece], held: dict[int, Held], free: list[int]) -> list[int]:
+def _mixtures(found: list[Token], held: dict[int, Held], free: list[int]) -> list[int]:
     """Take away the amount of a mixture: "2 ml of the NBCA-Lipiodol mixture"."""
     for i, piece in enumerate(found):
         names = _group(found, i) if piece.sort == "carrier" and piece.lower in MIXED else []
@@ -143,11 +143,11 @@ def _mixtures(found: list[Piece], held: dict[int, Held], free: list[int]) -> lis
     return free
 
 
-def _filler(piece: Piece) -> bool:
+def _filler(piece: Token) -> bool:
     return piece.lower in ("of", "a", "an", "the", "ultra", "liquid") or piece.sort == "quantity"
 
 
-def _lists(found: list[Piece], held: dict[int, Held], free: list[int]) -> list[int]:
+def _lists(found: list[Token], held: dict[int, Held], free: list[int]) -> list[int]:
     """Read "A and B, 10 mg and 20 mg respectively" and "A and B 10 mg each"."""
     for q in list(free):
         each = any(p.lower in ("each", "respectively") for p in found[q + 1 : q + 3])
@@ -170,7 +170,7 @@ def _lists(found: list[Piece], held: dict[int, Held], free: list[int]) -> list[i
     return free
 
 
-def _slot(name: Piece, amount: Piece) -> str:
+def _slot(name: Token, amount: Token) -> str:
     """Return which place of a name an amount can take: ``"dose"``, ``"size"``, ``"other"`` or none."""
     quantity = amount.quantity
     if quantity is None:
@@ -192,7 +192,7 @@ def _slot(name: Piece, amount: Piece) -> str:
     return "other" if agent.kind in ("drug", "bead") and unit == "ml" else ""
 
 
-def _give(held: Held, amount: Piece) -> bool:
+def _give(held: Held, amount: Token) -> bool:
     """Put an amount into its place; return whether the place was free."""
     slot = _slot(held.piece, amount)
     if slot == "size" and held.size is None:
@@ -206,11 +206,11 @@ def _give(held: Held, amount: Piece) -> bool:
     return True
 
 
-def _single(amount: Piece) -> bool:
+def _single(amount: Token) -> bool:
     return amount.quantity is not None and amount.quantity.low == amount.quantity.high
 
 
-def _cost(found: list[Piece], q: int, h: int, reads_on: bool, slot: str) -> float:
+def _cost(found: list[Token], q: int, h: int, reads_on: bool, slot: str) -> float:
     """Return how far apart an amount and a name are, in units of a plain word's tenth or so."""
     low, high = min(q, h), max(q, h)
     between = found[low + 1 : high]
@@ -239,11 +239,11 @@ def _cost(found: list[Piece], q: int, h: int, reads_on: bool, slot: str) -> floa
     return cost
 
 
-def _is_gloss(found: list[Piece], h: int) -> bool:
+def _is_gloss(found: list[Token], h: int) -> bool:
     """Return whether a name only explains the one before, in brackets: "oxaliplatin (Eloxatin) 100 mg"."""
     return 1 < h < len(found) - 1 and found[h - 1].lower == "(" and found[h + 1].lower == ")" and found[h - 2].given
 
 
-def _is_total(found: list[Piece], q: int) -> bool:
+def _is_total(found: list[Token], q: int) -> bool:
     near = [p.lower for p in found[max(q - 5, 0) : q + 3] if p.sort == "word"]
     return bool(set(near) & TOTALS)

@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 
 from mewm.actions.lexicon import OTHER_ORGANS, OUTCOME_WORDS, SEEN_WORDS
-from mewm.reports.names import Piece, is_listed
+from mewm.actions.tokens import Token
+from mewm.reports.names import is_listed
 from mewm.reports.text import Clause
 from mewm.reports.words import GIVING
 
@@ -127,7 +128,7 @@ def rank(clause: Clause) -> int:
     return 1 if _LISTING.search(clause.heading) else 0
 
 
-def why_not_given(clause: Clause, found: list[Piece], i: int, dosed: bool) -> str:
+def why_not_given(clause: Clause, found: list[Token], i: int, dosed: bool) -> str:
     """Return why the agent at ``found[i]`` was not given, or ``""`` if it was.
 
     Args:
@@ -162,7 +163,7 @@ def why_not_given(clause: Clause, found: list[Piece], i: int, dosed: bool) -> st
     return "seen" if _seen(found, i, dosed) else ""
 
 
-def _elsewhere(text: str, found: list[Piece], i: int) -> bool:
+def _elsewhere(text: str, found: list[Token], i: int) -> bool:
     """Return whether the agent went into a vessel that does not feed the tumour."""
     match = OTHER_ORGANS.search(text) or _OTHER_VESSEL.search(text)
     if not match:
@@ -171,7 +172,7 @@ def _elsewhere(text: str, found: list[Piece], i: int) -> bool:
     return not doses or (found[i].kind != "drug" and match.start() - 60 < found[i].start < match.end() + 60)
 
 
-def _denied_before(found: list[Piece], i: int, dosed: bool) -> bool:
+def _denied_before(found: list[Token], i: int, dosed: bool) -> bool:
     for piece in found[:i][::-1]:
         if piece.lower in _NOS:
             return True
@@ -182,7 +183,7 @@ def _denied_before(found: list[Piece], i: int, dosed: bool) -> bool:
     return False
 
 
-def _denied_after(found: list[Piece], i: int, after: str) -> bool:
+def _denied_after(found: list[Token], i: int, after: str) -> bool:
     if _NONE.match(after):
         return True
     rest = found[i + 1 :]
@@ -199,7 +200,7 @@ def _denied_after(found: list[Piece], i: int, after: str) -> bool:
     return any(_WITHHELD.fullmatch(w) for w in words[1:4])
 
 
-def _seen(found: list[Piece], i: int, dosed: bool) -> bool:
+def _seen(found: list[Token], i: int, dosed: bool) -> bool:
     """Return whether the agent is something observed, such as deposited Lipiodol, and not something given."""
     if dosed:
         return False
@@ -217,7 +218,7 @@ def _seen(found: list[Piece], i: int, dosed: bool) -> bool:
     return bool(words & OUTCOME_WORDS) and not words & GIVING
 
 
-def _part(found: list[Piece], i: int) -> list[Piece]:
+def _part(found: list[Token], i: int) -> list[Token]:
     """Return the pieces between the commas around a place."""
     commas = [-1, *(k for k, p in enumerate(found) if p.lower == ","), len(found)]
     start = max(k for k in commas if k < i)

@@ -17,13 +17,13 @@ from dataclasses import dataclass, field, replace
 from typing import cast
 
 from mewm.actions.base import load_action_base
+from mewm.actions.tokens import Token
 from mewm.errors import InputError
 from mewm.reports.agents import read_agents
 from mewm.reports.amounts import Held, assign
 from mewm.reports.context import rank, why_not_given
 from mewm.reports.extraction import Deposited, Mention, NotGiven, ReportExtraction, ShuntState, Span, Statement
 from mewm.reports.merge import merge
-from mewm.reports.names import Piece
 from mewm.reports.outcome import Reading, final_level, final_shunt, read_outcomes
 from mewm.reports.text import Clause, Clean, clauses, clean
 
@@ -99,7 +99,7 @@ class _Reader:
         spans = [self.cleaned.original(r.start, r.end) for r in found]
         return tuple(Statement(r.value, self.text[a:b], (a, b)) for r, (a, b) in zip(found, spans, strict=True))
 
-    def _take(self, held: Held, clause: Clause, found: list[Piece]) -> None:
+    def _take(self, held: Held, clause: Clause, found: list[Token]) -> None:
         """Add what a clause says about one name to the mentions or to what was not given."""
         piece = held.piece
         dosed = held.size is not None or held.dose is not None
@@ -139,7 +139,7 @@ class _Reader:
             )
         )
 
-    def _refer_back(self, amount: Piece, clause: Clause, earlier: int) -> None:
+    def _refer_back(self, amount: Token, clause: Clause, earlier: int) -> None:
         """Give an amount without a name to the agent named last before the clause, if that lacks a dose."""
         quantity = amount.quantity
         if quantity is None or quantity.low != quantity.high or quantity.low <= 0:
@@ -155,11 +155,11 @@ class _Reader:
             if drug:
                 return
 
-    def _place(self, clause: Clause, piece: Piece) -> Span:
+    def _place(self, clause: Clause, piece: Token) -> Span:
         return self.cleaned.original(clause.start + piece.start, clause.start + piece.end)
 
 
-def _open_dose(name: str, amount: Piece, drug: bool) -> str:
+def _open_dose(name: str, amount: Token, drug: bool) -> str:
     quantity = amount.quantity
     if quantity and quantity.low != quantity.high:
         return f"{name}: {amount.text} is a range; the dose stays open."

@@ -1,15 +1,15 @@
-"""Which words of a clause take an amount: agents, unknown names, carriers and supportive drugs."""
+"""Tokens of a clause of a report: names of agents and what else takes an amount, misspelt names, vials times dose."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Mapping
+from dataclasses import replace
 from functools import lru_cache
-from typing import Literal
 
 from mewm.actions.base import load_action_base, normalise_name
 from mewm.actions.lexicon import MASS_MG, SIZE_UM, VOLUME_ML
+from mewm.actions.names import Entry, Names
 from mewm.actions.tokens import Quantity, Token, tokenise
 from mewm.reports.words import (
     ABBREVIATIONS,
@@ -23,9 +23,6 @@ from mewm.reports.words import (
     SUPPORTIVE,
 )
 
-Sort = Literal["agent", "unknown", "carrier", "supportive", "particles", "quantity", "word", "mark"]
-_WORDS = re.compile(r"[^\W_]+")
-_LONGEST = 6
 _MOST_VIALS = 13
 _VIALS = r"(?:vials?|amp(?:oule|ule)?s?|bottles?|box(?:es)?|flasks?)"
 # How many vials of an amount: by a number behind "x", or by a number before "vials".
@@ -45,163 +42,52 @@ _UNITS = {
 }
 
 
-# Compared by identity and not frozen: one is made for every word, and both would cost a third of the time.
-@dataclass(eq=False, slots=True)
-class Piece:
-    """A word, amount, mark or name of a clause.
-
-    Attributes:
-        sort: what it is; ``"agent"`` is in the action base, ``"unknown"`` an agent that is not.
-        text: as written.
-        start, end: its place in the clause.
-        agent: the agent's identifier, or its name as written.
-        kind: ``"drug"``, ``"embolic"``, ``"bead"`` or ``"unknown"`` for agents.
-        quantity: the amount, for sort ``"quantity"``.
-        generic: whether the name stands for any bead.
-        misspelt: whether the name was read in spite of its spelling.
-        loaded: amounts that came with a joined pair of bead and drug.
-        lower: the text in lower case.
-    """
-
-    sort: Sort
-    text: str
-    start: int
-    end: int
-    agent: str = ""
-    kind: str = ""
-    quantity: Quantity | None = None
-    generic: bool = False
-    misspelt: bool = False
-    loaded: tuple[Piece, ...] = field(default=())
-    lower: str = field(init=False, repr=False)
-
-    def __post_init__(self) -> None:
-        self.lower = self.text.lower()
-
-    @property
-    def given(self) -> bool:
-        """Whether it names an agent, known or not."""
-        return self.sort in ("agent", "unknown")
-
-    @property
-    def holds(self) -> bool:
-        """Whether an amount can belong to it."""
-        return self.sort not in ("word", "mark", "quantity")
-
-
-_Entry = tuple[Sort, str, str]
-_Index = dict[str, dict[tuple[str, ...], _Entry]]
-
-
 @lru_cache(maxsize=1)
-def _index() -> _Index:
-    """Return every name as a tuple of words with what it means, by its first word."""
+def _names() -> Names:
     base = load_action_base()
-    index: _Index = {}
-
-    def add(names: Iterable[str], entry: _Entry) -> None:
-        for name in names:
-            words = tuple(normalise_name(name).split())
-            index.setdefault(words[0], {}).setdefault(words, entry)
-
-    for name, agent in base.names.items():
-        add([name], ("agent", agent, base.agents[agent].kind))
-    for name, agent in ABBREVIATIONS.items():
-        add([name], ("agent", agent, base.agents[agent].kind))
-    add(base.unresolved, ("unknown", "", "unknown"))
-    add(FOREIGN, ("unknown", "", "unknown"))
-    add(FOREIGN_BEADS, ("unknown", "", "bead"))
-    add(SUPPORTIVE, ("supportive", "", ""))
-    add(CARRIERS, ("carrier", "", ""))
-    add(PARTICLES, ("particles", "", "unknown"))
-    return index
+    names = Names()
+    for name, agent in (*base.names.items(), *ABBREVIATIONS.items()):
+        names.add([name], Entry("agent", agent, base.agents[agent].kind))
+    names.add((*base.unresolved, *FOREIGN), Entry("unknown", kind="unknown"))
+    names.add(FOREIGN_BEADS, Entry("unknown", kind="bead"))
+    names.add(SUPPORTIVE, Entry("supportive"))
+    names.add(CARRIERS, Entry("carrier"))
+    names.add(PARTICLES, Entry("particles", kind="unknown"))
+    return names
 
 
 def is_listed(name: str) -> bool:
     """Return whether a name is one of the action base or of the known agents it lacks."""
-    words = tuple(normalise_name(name).split())
-    return bool(words) and words in _index().get(words[0], {})
+    return name in _names()
 
 
 @lru_cache(maxsize=1)
-def _one_word_names() -> Mapping[str, _Entry]:
+def _long_names() -> Mapping[str, Entry]:
     """Return the long one-word names of agents of the action base, for misspelt words."""
-    named = {words[0]: entry for names in _index().values() for words, entry in names.items() if len(words) == 1}
-    return {w: e for w, e in named.items() if e[0] == "agent" and len(w) >= _FUZZY_FROM}
+    return {w: e for w, e in _names().single_words().items() if e.sort == "agent" and len(w) >= _FUZZY_FROM}
 
 
-def pieces(clause: str) -> list[Piece]:
-    """Cut a clause into pieces and name those that stand for an agent, a carrier or a supportive drug."""
-    tokens = _multiplied(_number_words(tokenise(clause), clause), clause)
-    found: list[Piece] = []
-    i = 0
-    while i < len(tokens):
-        run = _longest(tokens, i)
-        if run and not _only_part(tokens, i, run[1]):
-            (sort, agent, kind), count = run
-            first, last = tokens[i], tokens[i + count - 1]
-            text = clause[first.start : last.end]
-            generic = normalise_name(text) in GENERIC_BEADS
-            found.append(Piece(sort, text, first.start, last.end, agent or text, kind, generic=generic))
-            i += count
-            continue
-        token = tokens[i]
-        if token.kind == "quantity":
-            found.append(Piece("quantity", token.text, token.start, token.end, quantity=token.quantity))
-        else:
-            found.append(
-                _misspelt(token)
-                or Piece("word" if token.kind == "word" else "mark", token.text, token.start, token.end)
-            )
-        i += 1
-    return found
+def read_names(clause: str) -> list[Token]:
+    """Cut a clause into tokens and mark those that stand for an agent, a carrier or a supportive drug."""
+    marked = _names().mark(_multiplied(_number_words(tokenise(clause), clause), clause), clause)
+    for token in marked:
+        if token.sort == "word":
+            _respell(token)
+        elif token.kind == "bead":
+            token.generic = normalise_name(token.text) in GENERIC_BEADS
+    return marked
 
 
-def _only_part(tokens: list[Token], start: int, count: int) -> bool:
-    """Return whether ``"oil"`` belongs to "water-in-oil" or "oil-in-water"."""
-    if tokens[start].lower != "oil" or count > 1:
-        return False
-    sides = [t.text for t in (*tokens[max(start - 1, 0) : start], *tokens[start + 1 : start + 2])]
-    return "-" in sides
-
-
-def _longest(tokens: list[Token], start: int) -> tuple[_Entry, int] | None:
-    """Return the longest name that begins at a token, and of how many tokens it is made."""
-    index = _index()
-    word = tokens[start].lower
-    if tokens[start].kind != "word":
-        return None
-    known = index.get(word) if word.isalnum() else index.get((_WORDS.findall(word) or [""])[0])
-    if known is None:
-        return None
-    best = None
-    parts: list[str] = []
-    for count, token in enumerate(tokens[start : start + 2 * _LONGEST], 1):
-        if token.kind == "mark" and token.text == "-" and parts:
-            continue
-        number = token.kind == "quantity" and bool(parts) and token.quantity and token.quantity.unit is None
-        if token.kind != "word" and not number:
-            break
-        parts += _WORDS.findall(token.lower)
-        if len(parts) > _LONGEST:
-            break
-        words = tuple(parts)
-        entry = known.get(words) or known.get((*words[:-1], words[-1].removesuffix("s")))
-        if entry:
-            best = (entry, count)
-    return best
-
-
-def _misspelt(token: Token) -> Piece | None:
-    """Read a long word that is one slip of the pen away from exactly one agent of the action base."""
+def _respell(token: Token) -> None:
+    """Make a long word that is a slip or two of the pen away from an agent of the action base that agent."""
     word = token.lower
-    if token.kind != "word" or len(word) < _FUZZY_FROM or word in PLAIN or not word.isalpha():
-        return None
-    for name, (sort, agent, kind) in _one_word_names().items():
+    if len(word) < _FUZZY_FROM or word in PLAIN or not word.isalpha():
+        return
+    for name, entry in _long_names().items():
         allowed = 2 if len(name) >= 11 else 1
         if name[0] == word[0] and abs(len(name) - len(word)) <= allowed and _slips(word, name, allowed):
-            return Piece(sort, token.text, token.start, token.end, agent, kind, misspelt=True)
-    return None
+            token.sort, token.agent, token.kind, token.misspelt = entry.sort, entry.agent, entry.kind, True
+            return
 
 
 def _slips(a: str, b: str, allowed: int) -> bool:
@@ -259,7 +145,7 @@ def _number_words(tokens: list[Token], clause: str) -> list[Token]:
     """Read ``"ten mg"`` as an amount."""
     read: list[Token] = []
     for token in tokens:
-        unit_word = token.kind == "word" and token.lower in _UNITS
+        unit_word = token.sort == "word" and token.lower in _UNITS
         if unit_word and read and (number := NUMBER_WORDS.get(read[-1].lower)):
             first = read.pop()
             unit, factor = _UNITS[token.lower]
