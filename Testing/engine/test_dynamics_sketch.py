@@ -41,9 +41,18 @@ def test_a_sketch_leaves_the_simulation_as_it_is(roi):
     assert np.array_equal(before, after)
 
 
+def test_a_sketch_tells_oil_and_what_it_hides_from_what_is_in_sight(roi):
+    with_oil = next(p for p in admissible(roi, ExploreSettings()) if "lipiodol" in p.agents)
+    beads = next(p for p in admissible(roi, ExploreSettings()) if any(a.kind == "bead" for a in p.actions))
+    oily, dry = ResponseSketch(roi, SEEDS)(with_oil), ResponseSketch(roi, SEEDS)(beads)
+    assert (oily[:, 7] > 0).all() and not dry[:, [4, 6, 7]].any()
+    assert np.array_equal(dry[:, :2], dry[:, 2:4])
+    assert (oily[:, 3] <= oily[:, 1]).all()
+
+
 def test_toxicity_stands_in_the_last_columns(roi):
     one, two = admissible(roi, ExploreSettings())[0], None
     two = Protocol((*one.actions, *(a for a in admissible(roi, ExploreSettings())[-1].drugs if a not in one.actions)))
     sketch = ResponseSketch(roi, SEEDS)
-    assert (sketch(two)[:, 2:] >= sketch(one)[:, 2:]).all()
-    assert sketch(one).shape == (len(SEEDS), 4)
+    assert (sketch(two)[:, -2:] > sketch(one)[:, -2:]).all()
+    assert sketch(one).shape == (len(SEEDS), 10)

@@ -63,7 +63,8 @@ def by_hand():
 
 @pytest.fixture
 def small():
-    return ExploreSettings(beams=2, replicas=2, drugs=2, embolics=2)
+    # The tables state the risk of drugs alone, so that a walk on them can be worked out by hand.
+    return ExploreSettings(beams=2, replicas=2, drugs=2, embolics=2, complete_partial=False)
 
 
 def test_algorithm1_follows_the_walk_worked_out_by_hand(by_hand, small):
@@ -115,7 +116,7 @@ def test_exhaustive_search_finds_the_best_and_tells_the_regret_of_others(by_hand
 
 def test_one_beam_is_greedy(by_hand):
     # E 0.9; E+R 0.8 beats staying; E+R+G 0.4 beats E+R+L 0.5; then Lipiodol is all that is left.
-    result = search(explore_algorithm1, by_hand, ExploreSettings(beams=1, replicas=1))
+    result = search(explore_algorithm1, by_hand, ExploreSettings(beams=1, replicas=1, complete_partial=False))
     assert [agents(step.after) for step in result.steps] == [[{E}], [{R, E}], [{R, E, G}], [{R, E, G, L}]]
     assert result.cost.paper == 2 + 1 + 2 + 1
     assert result.winner.risk_sd is None and result.winner.replicas == 1
@@ -140,10 +141,41 @@ def test_equal_risks_are_settled_by_the_protocol_and_not_by_the_order_of_the_pro
 def test_cut_branches_carry_the_rule_that_cut_them():
     world = table_world({"lobaplatin": 1.0, "cisplatin": 2.0, f"lobaplatin {L}": 0.5, f"cisplatin {L}": 0.4},
                         ("lobaplatin", "cisplatin"), (L,))  # fmt: skip
-    result = search(explore_algorithm1, world, ExploreSettings(beams=1, replicas=1))
+    result = search(explore_algorithm1, world, ExploreSettings(beams=1, replicas=1, complete_partial=False))
     (branch,) = result.steps[1].branches
     assert agents(c.protocol for c in branch.candidates) == [{"lobaplatin"}]
     assert any("cisplatin" in f.agents and f.severity == "excluded" and f.source for f in branch.cut)
+
+
+def test_a_protocol_under_construction_is_judged_as_the_policy_would_complete_it(by_hand, small):
+    # Step 1: E is judged by E+L+G 0.3, R by R+L+G 0.97. Step 2: E 0.3 stays before E+R, judged by E+R+L+G 0.6.
+    # Step 3: E+L 0.2 is finished and judged by itself, E+G by E+L+G 0.3. Step 4: E+L stays.
+    result = search(explore_algorithm1, by_hand, replace(small, complete_partial=True))
+    assert [agents(step.after)[0] for step in result.steps] == [{E}, {E}, {E, L}, {E, L}]
+    assert set(result.winner.protocol.agents) == {E, L}
+    first = result.steps[0].branches[0].candidates[0]
+    assert set(first.protocol.agents) == {E} and set(first.judged.agents) == {E, L, G}
+    assert first.risk == pytest.approx(0.3, abs=1e-6)
+    # Run: E+L+G, R+L+G, E+R+L+G and E+L, twice each; what is judged by the same treatment is simulated once.
+    assert result.cost.run == 8
+
+
+@pytest.mark.parametrize("horizon", [1, 2, 3])
+def test_what_completes_a_protocol_keeps_rules_horizon_and_formulary(horizon):
+    world = random_world(2)
+    world.policy.embolics = (L, "pva", *(e for e in world.policy.embolics if e not in (L, "pva")))
+    settings = ExploreSettings(embolic_horizon=horizon)
+    formulary = Formulary.without(["pva"])
+    result = search(explore_algorithm1, world, settings, formulary=formulary)
+    candidates = [c for step in result.steps for branch in step.branches for c in branch.candidates]
+    completed = {c.judged for c in candidates if not rules.is_complete(c.protocol)}
+    assert completed
+    for treatment in completed:
+        assert rules.is_complete(treatment)
+        assert len(treatment.embolics) <= horizon
+        assert len(treatment.embolics) >= min(horizon, 2)
+        severities = {f.severity for f in rules.check(treatment, world.roi.facts, formulary)}
+        assert "excluded" not in severities
 
 
 @pytest.mark.parametrize("which", SEARCHES)

@@ -26,6 +26,7 @@ class Move:
         best: text and risk of the best candidate.
         taken: whether a beam went on from here.
         cut: findings of the rules that removed candidates at this step.
+        judged: the finished treatment in words that stands for an unfinished protocol, else empty.
     """
 
     number: int
@@ -36,6 +37,7 @@ class Move:
     best: tuple[str, float]
     taken: bool
     cut: tuple[Mapping[str, Any], ...]
+    judged: str = ""
 
 
 def path_of(protocol: str, search: Mapping[str, Any]) -> tuple[list[Move], bool]:
@@ -109,6 +111,7 @@ def _move(number: int, step: Mapping[str, Any], whole: tuple, wanted: tuple | No
             parent = _protocol(branch["protocol"])
             added = [action for action in protocol.actions if action not in parent.actions]
             best = candidates[0]
+            judged = _protocol(candidate.get("judged", candidate["protocol"]))
             move = Move(
                 number,
                 "; ".join(map(render_action, added)) or "no further agent",
@@ -118,6 +121,7 @@ def _move(number: int, step: Mapping[str, Any], whole: tuple, wanted: tuple | No
                 (render_protocol(_protocol(best["protocol"])), best["risk"]),
                 bool(candidate["taken"]),
                 tuple(branch["cut"]),
+                "" if judged.key == protocol.key else render_protocol(judged),
             )
             return move, protocol.key, parent.key
     return None
@@ -128,6 +132,8 @@ def _move_html(move: Move) -> str:
     words += f"{_ordinal(move.place)} of {move.candidates} candidates"
     if move.place > 1:
         words += f" (best: {escape(move.best[0])}, {_signed(move.best[1])})"
+    if move.judged:
+        words += f", judged by what the policy would make of it: {escape(move.judged)}"
     return f"<li>{words}{'' if move.taken else '; no beam took it'}</li>"
 
 

@@ -44,6 +44,11 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     search.add_argument("--drug-horizon", type=int, default=2, metavar="H_d", help="most drugs in a protocol")
     search.add_argument("--embolic-horizon", type=int, default=2, metavar="H_e", help="most embolics in a protocol")
     search.add_argument("--seed", type=int, default=0)
+    search.add_argument(
+        "--as-it-stands",
+        action="store_true",
+        help="judge drugs under construction alone, not as the policy would complete them with Lipiodol and an embolic",
+    )
     add_policy_arguments(parser)
     add_output_arguments(parser)
     parser.set_defaults(run=run)
@@ -71,6 +76,7 @@ def run(args: argparse.Namespace) -> int:
         drug_horizon=args.drug_horizon,
         embolic_horizon=args.embolic_horizon,
         seed=args.seed,
+        complete_partial=not args.as_it_stands,
     )
     formulary = formulary_from(args)
     case, name = case_from(args)

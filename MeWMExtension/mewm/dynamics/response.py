@@ -109,8 +109,7 @@ def respond(
     if kill.any():
         smallest = SMALLEST_REST_ML * 1000 / space.spacing**3
         alive = drop_islands(_scatter(space, surviving), smallest).ravel()[space.inner]
-    kept = logistic(WASHOUT_SHARPNESS * (kill - NON_ENHANCING_LOG_KILL))
-    oil = (delivery.oil * (OIL_KEPT_ALIVE + (1 - OIL_KEPT_ALIVE) * kept)).astype(np.float32)
+    oil = kept_oil(delivery.oil, kill)
     flow, ratio = delivery.flow, delivery.oil_ratio
     treated = bool(protocol.actions)
     living = int(np.count_nonzero(surviving))
@@ -141,6 +140,17 @@ def drug_log_kill(phenotype: Phenotype, protocol: Protocol, sensitivities: Sensi
         total += effect.log_kill * dose_factor(action) * sensitivities.drug_class.get(drug_class(action.agent), 1.0)
     loss = LARGE_RESISTANCE * max(phenotype.diameter_mm - 50, 0) / 50
     return max(total * (1 - loss), 0.0)
+
+
+def kept_oil(oil: np.ndarray, log_kill: np.ndarray) -> np.ndarray:
+    """Return the share of each voxel that oil still fills at follow-up: living tissue washes most of it out.
+
+    Args:
+        oil: share filled at once, 0–1.
+        log_kill: decimal log-kill of the voxel.
+    """
+    kept = logistic(WASHOUT_SHARPNESS * (log_kill - NON_ENHANCING_LOG_KILL))
+    return (oil * (OIL_KEPT_ALIVE + (1 - OIL_KEPT_ALIVE) * kept)).astype(np.float32)
 
 
 def _oil_density(coverage: float, retention: float, fields: RandomFields) -> float:

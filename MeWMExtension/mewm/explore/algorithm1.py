@@ -30,10 +30,10 @@ def explore_algorithm1(evaluator: Evaluator, policy: PolicyModel, formulary: For
     run_before = evaluator.simulations_run
 
     def risk(node: int) -> float:
-        return evaluator.run(space.protocols[node])
+        return evaluator.run(space.protocols[space.given(node)])
 
     def replicas(node: int) -> int:
-        return evaluator.replicas_of(space.protocols[node])
+        return evaluator.replicas_of(space.protocols[space.given(node)])
 
     def announce(step: int, beams: list[int]) -> None:
         options = {option for beam in beams for option in space.options(step, beam)}

@@ -108,12 +108,19 @@ class _Search:
         )
 
     def replicas(self, node: int) -> int:
-        return self._evaluator.replicas_of(self._space.protocols[node])
+        return self._evaluator.replicas_of(self._treatment(node))
 
     def risk(self, node: int) -> float:
         """Return the mean risk where all replicas are known, else the expectation."""
-        risks = self._evaluator.risks(self._space.protocols[node])
-        return float(np.mean(risks)) if len(risks) == self._evaluator.replicas else self._belief.mean(node)
+        risks = self._evaluator.risks(self._treatment(node))
+        return (
+            float(np.mean(risks))
+            if len(risks) == self._evaluator.replicas
+            else self._belief.mean(self._space.given(node))
+        )
+
+    def _treatment(self, node: int) -> Protocol:
+        return self._space.protocols[self._space.given(node)]
 
     def find_winner(self) -> int | None:
         """Simulate until the draws agree on the winner or the budget is spent; return the winner."""
@@ -178,7 +185,7 @@ class _Search:
         return needed * self._evaluator.replicas
 
     def _draw(self, nodes: Sequence[int]) -> np.ndarray:
-        risks = self._belief.draws(nodes)
+        risks = self._belief.draws([self._space.given(node) for node in nodes])
         for row, node in enumerate(nodes):
             if self.replicas(node) == self._evaluator.replicas:
                 risks[row] = self.risk(node)
@@ -204,7 +211,7 @@ class _Search:
 
     def _weight(self, one: int, two: int) -> float:
         """Return how much a simulation promises to settle about the order of two nodes."""
-        first, second = (self._evaluator.risks(self._space.protocols[node]) for node in (one, two))
+        first, second = (self._evaluator.risks(self._treatment(node)) for node in (one, two))
         shared = min(len(first), len(second))
         if not shared:
             return 1.0
@@ -259,6 +266,7 @@ class _Search:
 
     def _simulate(self, node: int, replicas: int) -> bool:
         """Run a node up to a number of replicas and learn from it; return whether anything was new."""
+        node = self._space.given(node)
         protocol = self._space.protocols[node]
         self._evaluator.run(protocol, replicas)
         risks = self._evaluator.risks(protocol)

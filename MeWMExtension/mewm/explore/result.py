@@ -71,12 +71,14 @@ class Candidate:
 
     Attributes:
         protocol: the beam's protocol with one more agent, or unchanged ("no further agent").
+        judged: the treatment that was simulated for it, where it stands for one that is not finished.
         risk: its risk as known at the end of the search.
         replicas: simulated futures behind ``risk``; 0 where the fast search only estimated it.
         taken: whether a beam took it.
     """
 
     protocol: Protocol
+    judged: Protocol
     risk: float
     replicas: int
     taken: bool

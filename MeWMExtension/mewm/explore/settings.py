@@ -30,9 +30,11 @@ class ExploreSettings:
         drug_horizon: H_d, drug steps.
         embolic_horizon: H_e, embolic steps.
         seed: seed of the replicas; the same seed gives the same search.
+        complete_partial: whether a protocol under construction is judged as the policy would complete it
+            (:meth:`mewm.explore.space.SearchSpace.given`); false judges drugs alone as if they were given alone.
 
     Raises:
-        InputError: a value is not a whole number or lies outside its limits.
+        InputError: a number is not whole or lies outside its limits, or ``complete_partial`` is no truth value.
     """
 
     beams: int = 5
@@ -42,9 +44,14 @@ class ExploreSettings:
     drug_horizon: int = 2
     embolic_horizon: int = 2
     seed: int = 0
+    complete_partial: bool = True
 
     def __post_init__(self) -> None:
+        if not isinstance(self.complete_partial, bool):
+            raise InputError(f"'complete_partial' is {self.complete_partial!r}; give true or false.")
         for field in fields(self):
+            if field.name not in LIMITS:
+                continue
             value = getattr(self, field.name)
             low, high = LIMITS[field.name]
             if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:

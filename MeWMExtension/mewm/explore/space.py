@@ -12,6 +12,8 @@ from mewm.explore.settings import ExploreSettings
 from mewm.roles import Finding, Proposal
 
 ROOT = 0
+# Conventional TACE: the drug in Lipiodol, then one embolic agent.
+USUAL_EMBOLICS = 2
 
 
 class SearchSpace:
@@ -33,6 +35,7 @@ class SearchSpace:
         self._nodes: dict[tuple[Action, ...], int] = {}
         self._complete: list[bool] = []
         self._order: list[tuple] = []
+        self._given: dict[int, int] = {}
         self._options: dict[tuple[int, int], tuple[tuple[int, ...], tuple[Finding, ...]]] = {}
         self.node(Protocol())
 
@@ -45,6 +48,33 @@ class SearchSpace:
             self._complete.append(rules.is_complete(protocol))
             self._order.append(tuple((a.kind, a.agent, a.dose or 0.0, a.size_um or (0.0, 0.0)) for a in key))
         return self._nodes[key]
+
+    def given(self, node: int) -> int:
+        """Return the node of the treatment by which a protocol is judged.
+
+        A protocol that can be given as it is, is judged by itself. One under construction is judged as the policy would
+        go on: its first admissible embolic agents are added, Lipiodol and one embolic agent as conventional TACE has
+        them (de Baere et al. 2016), as far as the horizon goes. Drugs alone wash out and are no TACE; what they do
+        without oil and occlusion says little about the protocols that begin with them.
+        """
+        if node not in self._given:
+            self._given[node] = self._completed(node)
+        return self._given[node]
+
+    def _completed(self, node: int) -> int:
+        if self._complete[node] or not self.protocols[node].drugs or not self.settings.complete_partial:
+            return node
+        protocol = self.protocols[node]
+        horizon = self.settings.embolic_horizon
+        while len(protocol.embolics) < horizon and (
+            len(protocol.embolics) < USUAL_EMBOLICS or not rules.is_complete(protocol)
+        ):
+            left = horizon - len(protocol.embolics)
+            allowed, _ = rules.extensions(protocol, self.proposal.embolics, self._facts, self._formulary, left)
+            if not allowed:
+                break
+            protocol = protocol.with_action(allowed[0])
+        return self.node(protocol)
 
     def is_complete(self, node: int) -> bool:
         """Return whether the protocol can be given as it is."""

@@ -99,7 +99,13 @@ def _describe(
         options = sorted(space.options(step, node), key=lambda option: (risk(option), space.order(option)))
         holders = tuple(beam for beam, held in enumerate(move.before) if held == node)
         candidates = tuple(
-            Candidate(space.protocols[option], risk(option), replicas(option), rank < len(holders))
+            Candidate(
+                space.protocols[option],
+                space.protocols[space.given(option)],
+                risk(option),
+                replicas(option),
+                rank < len(holders),
+            )
             for rank, option in enumerate(options)
         )
         branches.append(Branch(space.protocols[node], holders, candidates, space.cut(step, node)))
