@@ -75,7 +75,7 @@ def read_clauses(text: str) -> Iterator[Clause]:
 
 
 def _items(clause: str) -> Iterator[tuple[Mention, ...]]:
-    if OTHER_ORGANS.search(clause):
+    if OTHER_ORGANS.search(clause.lower()):
         return
     tokens = _loaded_beads(_names().mark(tokenise(clause), clause))
     is_list = not any(t.sort == "word" and t.lower in SENTENCE_WORDS for t in tokens)

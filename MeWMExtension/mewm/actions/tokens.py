@@ -22,6 +22,7 @@ _TOKEN = re.compile(
     """,
     re.VERBOSE | re.IGNORECASE,
 )
+_GROUPED = re.compile(r"[1-9]\d{0,2}(?:,\d{3})+")
 _UNIT = re.compile(r"\s*(%|[^\W\d_]+(?:/[^\W\d_]+2?)?)")
 Sort = Literal["agent", "unknown", "carrier", "supportive", "particles", "quantity", "word", "mark"]
 _UNITS = {**MASS_MG, **VOLUME_ML, **SIZE_UM, **dict.fromkeys(FOREIGN_UNITS | VAGUE_UNITS, 1.0)}
@@ -101,21 +102,22 @@ class Token:
 def tokenise(clause: str) -> list[Token]:
     """Cut a clause into words, amounts with their units, and the marks that separate them."""
     tokens: list[Token] = []
-    position = 0
-    while match := _TOKEN.search(clause, position):
-        position = match.end()
+    matches = _TOKEN.finditer(clause)
+    while match := next(matches, None):
         sort = match.lastgroup
         if sort == "word":
-            tokens.append(Token("word", match.group(), match.start(), position))
+            tokens.append(Token("word", match.group(), match.start(), match.end()))
         elif sort == "mark":
+            start, end = match.span()
             # A dash between blanks separates; one between letters joins.
-            dash = match.group() == "-" and clause[max(match.start() - 1, 0) : position + 1] == " - "
-            tokens.append(Token("mark", "," if dash else match.group(), match.start(), position))
+            dash = match.group() == "-" and clause[max(start - 1, 0) : end + 1] == " - "
+            tokens.append(Token("mark", "," if dash else match.group(), start, end))
         elif sort == "named" and _unit_name(_UNIT.match(clause, match.start("letters"))) is None:
-            tokens.append(Token("word", match.group(), match.start(), position))
+            tokens.append(Token("word", match.group(), match.start(), match.end()))
         elif sort != "ratio":
             tokens.append(_amount(clause, match))
-            position = tokens[-1].end
+            # The unit behind the number is read; of what was taken for a range the end may be an amount of its own.
+            matches = _TOKEN.finditer(clause, tokens[-1].end)
     return tokens
 
 
@@ -136,7 +138,7 @@ def _amount(clause: str, match: re.Match[str]) -> Token:
         end = unit_match.start(1) + len(unit)
     # An unknown unit is quoted to the user but stays a word of the text.
     shown = unit_match.end() if unit_match and not unit else end
-    ends = sorted(_float(n) for n in (low, high or low))
+    ends = [_float(low)] * 2 if high is None else sorted((_float(low), _float(high)))
     factor, name = 1.0, unit
     for units, target in ((MASS_MG, "mg"), (VOLUME_ML, "ml"), (SIZE_UM, "µm")):
         if unit in units:
@@ -161,7 +163,7 @@ def _unit_name(match: re.Match[str] | None) -> str | None:
 
 def _float(number: str) -> float:
     """Read a number; a comma is a decimal comma unless exactly three digits follow a leading 1–9 group."""
-    if re.fullmatch(r"[1-9]\d{0,2}(?:,\d{3})+", number):
+    if "," in number and _GROUPED.fullmatch(number):
         return float(number.replace(",", ""))
     if number.count(",") + number.count(".") > 1:
         return math.nan

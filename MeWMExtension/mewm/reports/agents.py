@@ -189,6 +189,8 @@ def _is_given(found: list[Token], start: int, end: int) -> bool:
 
 def _join_beads(found: list[Token], clause: str) -> list[Token]:
     """Join each bead with the drug it carries into one piece, in either order."""
+    if not any(_is_bead(t) for t in found):
+        return found
     joined: list[Token] = []
     i = 0
     while i < len(found):

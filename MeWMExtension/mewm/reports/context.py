@@ -25,61 +25,54 @@ _EARLIER = re.compile(
     r"ha[ds] (?:already |also )?(?:received|undergone|been treated|been given)|(?:first|second|initial|earlier|last) "
     r"(?:tace|session|treatment|procedure|course) (?:with|using|of|was|had)|(?:tace|session) ?(?:#|"
     r"no\.? ?)?\d? ?(?:in|on) "
-    rf"(?:(?:{_MONTHS})\b|(?:19|20)\d\d))",
-    re.IGNORECASE,
+    rf"(?:(?:{_MONTHS})\b|(?:19|20)\d\d))"
 )
 _AGO = re.compile(
-    r"\b(?:\w+ (?:years?|months?|weeks?|days?) (?:ago|earlier|before)|last (?:week|month|year)|elsewhere|previously)\b",
-    re.IGNORECASE,
+    r"(?:(?:years?|months?|weeks?|days?) (?:ago|earlier|before)|last (?:week|month|year)|elsewhere|previously)\b"
 )
 _DATED = re.compile(
     rf"\bin (?:(?:{_MONTHS})\b\.? ?)?(?:19|20)\d\d\b.*\b(?:underwent|received|treated)|"
-    rf"\b(?:underwent|received|treated)\b.*\bin (?:(?:{_MONTHS})\b\.? ?)?(?:19|20)\d\d\b",
-    re.IGNORECASE,
+    rf"\b(?:underwent|received|treated)\b.*\bin (?:(?:{_MONTHS})\b\.? ?)?(?:19|20)\d\d\b"
 )
 _NOW = re.compile(
     r"\b(?:today|now|this (?:time|session|procedure|treatment)|currently|presently|in the (?:present|"
-    r"current) (?:session|procedure))\b",
-    re.IGNORECASE,
+    r"current) (?:session|procedure))\b"
 )
 _LATER = re.compile(
     r"\b(?:(?<!as )planned|plan to|next (?:session|time|step|tace|treatment|procedure|course)|"
     r"will (?:be|receive|undergo|continue)|"
     r"recommend\w*|consider(?:ed|ation)?|scheduled|should|to be (?:given|treated)|continue|resume|"
     r"discharged (?:on|with)|maintenance|"
-    r"if (?:needed|necessary|required)|in case of|candidate for|may be (?:added|given|used))\b",
-    re.IGNORECASE,
+    r"if (?:needed|necessary|required)|in case of|candidate for|may be (?:added|given|used))\b"
 )
 # Words to whoever reads the report, which a report has no reason for.
 _INSTRUCTION = re.compile(
-    r"\b(?:ignore|disregard|forget|override) (?:\w+ ){0,4}(?:instructions?|prompts?|rules|above|text)\b|"
-    r"\byou (?:are|must|should) |"
-    r"^(?:system|assistant|user) ?:|"
-    r"\b(?:respond|reply|answer|output|print|return|report) (?:\w+ ){0,3}(?:json|only|that|with|instead)\b",
-    re.IGNORECASE,
+    r"(?:ignore|disregard|forget|override) (?:\w+ ){0,4}(?:instructions?|prompts?|rules|above|text)\b|"
+    r"you (?:are|must|should) |"
+    r"(?:respond|reply|answer|output|print|return|report) (?:\w+ ){0,3}(?:json|only|that|with|instead)\b"
 )
+_ROLE = re.compile(r"(?:system|assistant|user) ?:")
 # A name nobody lists, behind one of these, is a medicine given beside the treatment.
 _BESIDE = re.compile(
     r"analges|antiemet|sedat|premedic|antibiot|an(?:a)?esth|prophyla|intravenous|\biv\b|oral|subcutan|hydration|steroid|"
-    r"closure|heparin",
-    re.IGNORECASE,
+    r"closure|heparin"
 )
-_ALLERGY = re.compile(r"allerg|hypersensitiv|intoleran|anaphyla|contra-?indicat", re.IGNORECASE)
+_ALLERGY = re.compile(r"allerg|hypersensitiv|intoleran|anaphyla|contra-?indicat")
 _OTHER_VESSEL = re.compile(
     r"\b(?:gda|gastroduodenal|splenic|right gastric|cystic|falciform|cholecystic|"
     r"supraduodenal)\b[^,;]{0,60}?(?:coil|emboli[sz]|occlu|protect|plug)"
     r"|(?:coil|emboli[sz]|occlu|protect|plug)[^,;]{0,40}?\b(?:gda|gastroduodenal|splenic|spleen|"
-    r"right gastric|cystic artery|falciform)\b",
-    re.IGNORECASE,
+    r"right gastric|cystic artery|falciform)\b"
 )
+# Without one of these the two longer searches find nothing.
+_ORGAN = re.compile(r"gda|gastroduodenal|splen|right gastric|cystic|falciform|supraduodenal")
 _ALCOHOL_OTHERWISE = re.compile(
     r"^[\s(-]*(?:\d+ ?(?:g|units?) ?(?:/|per |a )(?:d|w)|abuse|consum|intake|use\b|drink|"
     r"related|depend|withdraw|misuse|swab|prep|wipe|cirrhos|"
     r"hepatitis|ablation|"
-    r"injection (?:of varices|therapy|ablation)|free\b|liver disease|excess|history)",
-    re.IGNORECASE,
+    r"injection (?:of varices|therapy|ablation)|free\b|liver disease|excess|history)"
 )
-_PERCUTANEOUS = re.compile(r"(?:percutaneous|chronic|daily|heavy|social|denies|drinks?)\s+$", re.IGNORECASE)
+_PERCUTANEOUS = re.compile(r"(?:percutaneous|chronic|daily|heavy|social|denies|drinks?)\s+$")
 _SECTIONS = (
     (
         "history",
@@ -96,8 +89,7 @@ _LISTING = re.compile(
 _CLOSING = re.compile(r"impression|conclusion|summary|opinion|assessment")
 _SUMMING = re.compile(
     r"\b(?:in (?:summary|total|conclusion)|to summari[sz]e|successful (?:\w+ ){0,4}(?:tace|"
-    r"chemoemboli[sz]ation|emboli[sz]ation))\b",
-    re.IGNORECASE,
+    r"chemoemboli[sz]ation|emboli[sz]ation))\b"
 )
 _NOS = frozenset(["no", "without", "neither", "nor", "not", "never", "avoid", "avoiding", "instead", "rather", "omit"])
 _BETWEEN = _words(
@@ -109,7 +101,7 @@ _NOUNS = _words(
     "embolisation infusion injection sponge beads chemotherapy fluid and or"
 )
 _VERBS = _words("was were is are be been has have had could can did do does should would")
-_NONE = re.compile(r"\s*(?:\(\s*-\s*\)|[:=]\s*(?:none|nil|no|not (?:used|given)|0|-)\s*(?:$|[,;.)]))", re.IGNORECASE)
+_NONE = re.compile(r"\s*(?:\(\s*-\s*\)|[:=]\s*(?:none|nil|no|not (?:used|given)|0|-)\s*(?:$|[,;.)]))")
 _WITHHELD = re.compile(
     r"withheld|omitted|avoided|deferred|declined|refused|contra-?indicated|unavailable|abandoned|spared|skipped|refrained|dispensed|excluded"
 )
@@ -123,7 +115,7 @@ def section(heading: str) -> str:
 
 def rank(clause: Clause) -> int:
     """Return how likely a clause only says again what another says: 0 narrative, 1 title or list, 2 conclusion."""
-    if _CLOSING.search(clause.heading) or _SUMMING.search(clause.text):
+    if _CLOSING.search(clause.heading) or _SUMMING.search(clause.lower):
         return 2
     return 1 if _LISTING.search(clause.heading) else 0
 
@@ -138,8 +130,8 @@ def why_not_given(clause: Clause, found: list[Token], i: int, dosed: bool) -> st
         dosed: whether the clause gives it a dose.
     """
     piece = found[i]
-    before, after = clause.text[: piece.start], clause.text[piece.end :]
-    if _INSTRUCTION.search(clause.text):
+    before, after = clause.lower[: piece.start], clause.lower[piece.end :]
+    if _INSTRUCTION.search(clause.lower) or _ROLE.match(clause.lower):
         return "instruction"
     if _denied_before(found, i, dosed) or _denied_after(found, i, after):
         return "negated"
@@ -147,16 +139,16 @@ def why_not_given(clause: Clause, found: list[Token], i: int, dosed: bool) -> st
         if reason := section(clause.heading):
             return reason
         if _EARLIER.search(before) or (
-            (_AGO.search(clause.text) or _DATED.search(clause.text)) and not _NOW.search(clause.text)
+            (_AGO.search(clause.lower) or _DATED.search(clause.lower)) and not _NOW.search(clause.lower)
         ):
             return "history"
         if _LATER.search(before) or (_LATER.search(after) and not any(p.lower in ("was", "were") for p in found)):
             return "plan"
-    if not dosed and _ALLERGY.search(clause.text):
+    if not dosed and _ALLERGY.search(clause.lower):
         return "allergy"
     if piece.sort == "unknown" and _BESIDE.search(f"{clause.heading}: {before}") and not is_listed(piece.agent):
         return "other use"
-    if _elsewhere(clause.text, found, i):
+    if _elsewhere(clause.lower, found, i):
         return "other organ"
     if piece.agent == "absolute_alcohol" and (_ALCOHOL_OTHERWISE.match(after) or _PERCUTANEOUS.search(before)):
         return "other use"
@@ -165,6 +157,8 @@ def why_not_given(clause: Clause, found: list[Token], i: int, dosed: bool) -> st
 
 def _elsewhere(text: str, found: list[Token], i: int) -> bool:
     """Return whether the agent went into a vessel that does not feed the tumour."""
+    if not _ORGAN.search(text):
+        return False
     match = OTHER_ORGANS.search(text) or _OTHER_VESSEL.search(text)
     if not match:
         return False

@@ -25,13 +25,13 @@ from mewm.reports.context import rank, why_not_given
 from mewm.reports.extraction import Deposited, Mention, NotGiven, ReportExtraction, ShuntState, Span, Statement
 from mewm.reports.merge import merge
 from mewm.reports.outcome import Reading, final_level, final_shunt, read_outcomes
-from mewm.reports.text import Clause, Clean, clauses, clean
+from mewm.reports.text import Clause, Clean, clauses, clean, lower_case
 
 MAX_CHARACTERS = 100_000
 # The first line of a report says what examination it is of.
 _TITLE = 80
 _LETTERS = re.compile(r"[^\W\d_]")
-_OIL_VOLUME = re.compile(r"\b(?:dose|volume|amount|quantity)\b", re.IGNORECASE)
+_OIL_VOLUME = re.compile(r"\b(?:dose|volume|amount|quantity)\b")
 
 
 def extract(text: str) -> ReportExtraction:
@@ -54,7 +54,7 @@ def extract(text: str) -> ReportExtraction:
     parts = list(clauses(reader.cleaned.text))
     for clause in parts:
         reader.read(clause)
-    seen = read_outcomes(parts, reader.cleaned.text[:_TITLE])
+    seen = read_outcomes(parts, lower_case(reader.cleaned.text[:_TITLE]))
     mentions, protocol = merge(reader.mentions, reader.ranks)
     level, shunt = final_level(seen), final_shunt(seen)
     deposition = [r for r in seen if r.about == "deposition"]
@@ -147,7 +147,7 @@ class _Reader:
         for at in range(earlier - 1, max(earlier - 3, -1), -1):
             mention = self.mentions[at]
             drug = quantity.unit == "mg" and mention.kind in ("drug", "bead", "unknown")
-            oil = quantity.unit == "ml" and mention.agent == "lipiodol" and _OIL_VOLUME.search(clause.text)
+            oil = quantity.unit == "ml" and mention.agent == "lipiodol" and _OIL_VOLUME.search(clause.lower)
             if mention.dose is None and (drug or oil):
                 place = self._place(clause, amount)
                 self.mentions[at] = replace(mention, dose=quantity.low, unit=quantity.unit, dose_span=place)

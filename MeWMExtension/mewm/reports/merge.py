@@ -22,7 +22,9 @@ def merge(mentions: Sequence[Mention], ranks: Sequence[int]) -> tuple[list[Menti
     Returns:
         The mentions with repetitions marked, and the protocol: one action per agent with the dose of the session.
     """
-    marked = [replace(m, repeats=_repeats(m, r, mentions, ranks)) for m, r in zip(mentions, ranks, strict=True)]
+    marked = [
+        replace(m, repeats=True) if _repeats(m, r, mentions, ranks) else m for m, r in zip(mentions, ranks, strict=True)
+    ]
     joined = _one_spelling(_fold_beads(_sized_beads(marked)))
     return joined, protocol_of(joined)
 
@@ -45,6 +47,8 @@ def protocol_of(mentions: Sequence[Mention]) -> Protocol:
 
 def _repeats(mention: Mention, rank: int, mentions: Sequence[Mention], ranks: Sequence[int]) -> bool:
     """Return whether a part of the report that ranks lower gives the agent, or its dose where this place states one."""
+    if rank == 0:
+        return False
     others = [m for m, r in zip(mentions, ranks, strict=True) if r < rank and m.agent == mention.agent]
     return any(m.dose is not None for m in others) if mention.dose is not None else bool(others)
 
@@ -116,5 +120,8 @@ def _one_spelling(mentions: list[Mention]) -> list[Mention]:
     """Give an unknown name that comes in several cases its first spelling."""
     first: dict[str, str] = {}
     return [
-        replace(m, agent=first.setdefault(m.agent.casefold(), m.agent)) if m.kind == "unknown" else m for m in mentions
+        replace(m, agent=first[m.agent.casefold()])
+        if m.kind == "unknown" and first.setdefault(m.agent.casefold(), m.agent) != m.agent
+        else m
+        for m in mentions
     ]

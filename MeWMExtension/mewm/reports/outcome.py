@@ -77,7 +77,7 @@ def read_outcomes(clauses: Iterable[Clause], title: str) -> list[Reading]:
     for clause in clauses:
         if section(clause.heading) in ("history", "plan"):
             continue
-        start = topic if words.PRONOUN.search(clause.text) else ""
+        start = topic if words.PRONOUN.search(clause.lower) else ""
         parts = _parts(clause, start)
         found += _read(clause, parts, imaging)
         topic = next((p.about for p in reversed(parts) if p.about), topic)
@@ -85,11 +85,11 @@ def read_outcomes(clauses: Iterable[Clause], title: str) -> list[Reading]:
 
 
 def _read(clause: Clause, parts: list[_Part], imaging: bool) -> Iterator[Reading]:
-    end = clause.start + len(clause.text)
-    if sace := words.SACE.search(clause.text):
+    end = clause.start + len(clause.lower)
+    if sace := words.SACE.search(clause.lower):
         yield Reading("staining", words.SACE_LEVEL[sace[1].lower()], clause.start, end)
         return
-    if words.PAST.search(clause.text):
+    if words.PAST.search(clause.lower):
         return
     for part, following in pairwise([*parts, _Part("", 0, 0, "")]):
         if part.about == "shunt" and (words.SHUNT.search(part.text) or changes(part.text)):
@@ -100,9 +100,9 @@ def _read(clause: Clause, parts: list[_Part], imaging: bool) -> Iterator[Reading
         deposits = part.about == "deposition" or (part.about == "shunt" and words.DEPOSIT.search(part.text))
         if deposits and (stated := quality(part.text) or quality(following.text)):
             yield Reading("deposition", stated, clause.start + part.start, clause.start + part.end)
-    cross = words.CROSS_SECTION.search(clause.heading or clause.text) and not words.ANGIOGRAPHIC.search(clause.text)
+    cross = words.CROSS_SECTION.search(clause.heading or clause.lower) and not words.ANGIOGRAPHIC.search(clause.lower)
     if not (imaging or cross):
-        for about, reached in _levels(clause.text, parts):
+        for about, reached in _levels(clause.lower, parts):
             yield Reading(about, reached, clause.start, end)
 
 
@@ -132,7 +132,7 @@ def _levels(text: str, parts: list[_Part]) -> Iterator[tuple[str, int]]:
 
 def _parts(clause: Clause, about: str) -> list[_Part]:
     """Cut a clause into parts, each with what it is about; a part without a subject keeps the one before."""
-    text = clause.text
+    text = clause.lower
     edges = [0, *(m.start() for m in words.PARTS.finditer(text)), len(text)]
     unchanged = words.EXAMINED.search(text) and words.NO_CHANGE.search(text)
     if not about and (unchanged or words.RESULT.search(clause.heading)):

@@ -117,11 +117,13 @@ class Clause:
 
     Attributes:
         text: the clause.
+        lower: the same in lower case, character by character.
         start: its place in the clean text.
         heading: the heading it stands under, lower case, or ``""``.
     """
 
     text: str
+    lower: str
     start: int
     heading: str
 
@@ -133,16 +135,25 @@ def _spell(character: str) -> str:
 
 def clean(report: str) -> Clean:
     """Bring a report into one spelling without losing the places of its characters."""
-    pieces = [_spell(c) for c in report]
-    text = "".join(pieces)
+    spelling = {c: _spell(c) for c in set(report)}
     starts = None
-    if len(text) != len(report):
-        starts = tuple(i for i, piece in enumerate(pieces) for _ in piece)
+    if all(len(spelt) == 1 for spelt in spelling.values()):
+        text = report.translate(str.maketrans(spelling))
+    else:
+        text = "".join(spelling[c] for c in report)
+        starts = tuple(i for i, c in enumerate(report) for _ in spelling[c])
     # Between numbers a tilde means "to", before a number "about"; leaders of a table and grouping blanks are blanks.
-    text = re.sub(r"(?<=\d)( ?)~(?= ?\d)|(?<=[mM])( ?)~(?= ?\d)", lambda m: m.group()[:-1] + "-", text)
+    if "~" in text:
+        text = re.sub(r"(?<=\d)( ?)~(?= ?\d)|(?<=[mM])( ?)~(?= ?\d)", lambda m: m.group()[:-1] + "-", text)
     text = re.sub(r"(?<=\d)-(?=(?:µm|um|micron|mm|mg|ml|cc)\w*\b)", " ", text.replace("~", " "), flags=re.IGNORECASE)
     text = re.sub(r"\.{3,}|_{2,}|…", lambda m: " " * len(m.group()), text)
     return Clean(text, starts, len(report))
+
+
+def lower_case(text: str) -> str:
+    """Return a text in lower case, each character in its place."""
+    lower = text.lower()
+    return lower if len(lower) == len(text) else "".join(c.lower() if len(c.lower()) == 1 else c for c in text)
 
 
 def clauses(text: str) -> Iterator[Clause]:
@@ -167,7 +178,8 @@ def clauses(text: str) -> Iterator[Clause]:
         lead = len(body) - len(body.lstrip())
         if body.strip():
             named = own[1].lower() if own else heading
-            yield Clause(body.strip(), start + offset + lead, named)
+            body = body.strip()
+            yield Clause(body, lower_case(body), start + offset + lead, named)
         start = after
 
 
