@@ -6,6 +6,7 @@ import argparse
 from pathlib import Path
 
 from mewm.cli.report import counted
+from mewm.cli.training_report import is_first_process, print_now, training_line
 
 
 def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -30,6 +31,23 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     parser.add_argument("--repeats", type=int, default=20, help="repeats of the 5-fold cross-validation (default: 20)")
     parser.add_argument("--seed", type=int, default=1, help="seed of splits and bootstrap")
     parser.set_defaults(run=clinical_cox)
+    parser = models.add_parser(
+        "autoencoder",
+        help="the CT autoencoder of the learned dynamics; a training that was stopped goes on",
+        epilog="example: mewm train autoencoder --cohort cohort/ --work work/autoencoder --out models/autoencoder; "
+        "several devices: torchrun --nproc-per-node 4 -m mewm train autoencoder ...",
+    )
+    parser.add_argument("--cohort", type=Path, required=True, metavar="DIR", help="dataset to train on")
+    parser.add_argument("--work", type=Path, required=True, metavar="DIR", help="checkpoints, logs and cache")
+    parser.add_argument("--out", type=Path, metavar="DIR", help="bundle folder to write when the training is done")
+    parser.add_argument("--config", type=Path, metavar="FILE", help="train.yaml (default: the bundled small one)")
+    parser.add_argument("--device", help="cpu, cuda, cuda:1, mps (default: the fastest)")
+    parser.add_argument("--begin-with", type=Path, metavar="DIR", help="bundle whose weights to begin with")
+    parser.add_argument(
+        "--export-only", action="store_true", help="write the bundle of the best checkpoint so far; do not train"
+    )
+    parser.add_argument("--test-cases", type=int, metavar="N", help="measure on N test cases only (default: all)")
+    parser.set_defaults(run=autoencoder)
 
 
 def cox(args: argparse.Namespace) -> int:
@@ -54,4 +72,55 @@ def clinical_cox(args: argparse.Namespace) -> int:
     for name, value in fit_clinical_cox(args.table, args.out, repeats=args.repeats, seed=args.seed).items():
         print(f"{name}: {value}")
     print(f"bundle in {args.out}")
+    return 0
+
+
+def autoencoder(args: argparse.Namespace) -> int:
+    """Train the autoencoder, then measure it and write its bundle."""
+    from mewm.errors import InputError, ResourceError
+
+    try:
+        from mewm.training.autoencoder.config import AutoencoderConfig
+        from mewm.training.autoencoder.export import export_autoencoder
+        from mewm.training.autoencoder.fit import train_autoencoder
+    except ModuleNotFoundError as error:
+        raise ResourceError(
+            f"Training needs {error.name}, which is not installed; pip install 'mewm[learned,evaluation]'."
+        ) from error
+    from mewm.compute import choose_device
+    from mewm.resources import resource_path
+    from mewm.training.config import read_config
+
+    if args.export_only and args.out is None:
+        raise InputError("--export-only writes a bundle; say where with --out.")
+    path = args.config or resource_path("Models/dynamics_autoencoder/configs/train.yaml")
+    config = read_config(path, AutoencoderConfig)
+    if not args.export_only:
+        with counted("reading cases", None) as progress:
+            best = train_autoencoder(
+                args.cohort,
+                args.work,
+                config,
+                device=args.device,
+                begin_with=args.begin_with,
+                tell=training_line,
+                warn=print_now,
+                reading=progress,
+            )
+        print_now(f"best validation figure: {best:.4f}; checkpoints in {args.work}")
+    if args.out is not None and is_first_process():
+        with counted("measuring cases", None) as progress:
+            bundle = export_autoencoder(
+                args.cohort,
+                args.work,
+                config,
+                path.read_text(encoding="utf-8"),
+                args.out,
+                device=choose_device(args.device),
+                cases=args.test_cases,
+                progress=progress,
+            )
+        for name, value in bundle.metadata["figures"].items():
+            print(f"{name}: {value}")
+        print(f"bundle in {args.out}")
     return 0

@@ -64,7 +64,7 @@ def _value(value: Any, hint: Any, where: str) -> Any:
         if len(kinds) != len(value):
             raise InputError(f"{where} is {value!r}; give {len(kinds)} values.")
         return tuple(_value(v, k, where) for v, k in zip(value, kinds, strict=True))
-    plain = {float: (int, float), int: int, str: str, bool: bool}.get(hint)
+    plain: Any = {float: (int, float), int: int, str: str, bool: bool}.get(hint)
     if plain is not None:
         # In Python yes and no are numbers; in a configuration they are not.
         if not isinstance(value, plain) or (isinstance(value, bool) and hint is not bool):

@@ -30,8 +30,8 @@ class Coded(NamedTuple):
 class GaussianBottleneck(nn.Module):
     """Continuous latents with Kullback-Leibler regularisation (Kingma & Welling, arXiv 1312.6114).
 
-    As in latent diffusion (Rombach et al., arXiv 2112.10752). The noise added in training teaches the decoder to forgive
-    a denoiser's small errors.
+    As in latent diffusion (Rombach et al., arXiv 2112.10752). The noise added in training teaches the decoder to
+    forgive a denoiser's small errors.
 
     Args:
         channels: latent channels.
@@ -93,7 +93,7 @@ class VectorBottleneck(nn.Module):
 
     The quantizer is MONAI's, with exponential averages. With its defaults the codebook collapses: unit-normal vectors
     lie nowhere near a young encoder's output, so a handful of codes wins every voxel and the rest is never moved. Here
-    the first batch is the first codebook, and in training a code that nobody uses moves to a random latent of the batch.
+    the first batch is the first codebook, and in training a code that nobody uses moves to a random latent of a batch.
 
     Args:
         channels: latent channels.

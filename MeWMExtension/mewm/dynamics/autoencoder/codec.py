@@ -12,6 +12,7 @@ from mewm.dynamics.autoencoder.network import REDUCTION, Autoencoder, from_windo
 from mewm.resources import resource_path
 
 BUNDLE = "Models/dynamics_autoencoder"
+TITLE = "autoencoder"
 
 
 class CtAutoencoder:
@@ -80,7 +81,7 @@ def load_autoencoder(folder: Path | None = None, device: torch.device | str | No
     Raises:
         ResourceError: a file is missing, was changed, or is not such a model.
     """
-    bundle = read_bundle(resource_path(BUNDLE) if folder is None else Path(folder), "autoencoder")
+    bundle = read_bundle(resource_path(BUNDLE) if folder is None else Path(folder), TITLE)
     chosen = device if isinstance(device, torch.device) else choose_device(device)
     return CtAutoencoder(network_of(bundle), chosen, bundle.sha256)
 

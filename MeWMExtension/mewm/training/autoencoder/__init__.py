@@ -1,0 +1,1 @@
+"""How the autoencoder of the learned dynamics is trained and measured."""

@@ -1,0 +1,43 @@
+"""Training examples of the autoencoder: cubes of a CT, turned and shifted in density at random."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import torch
+
+from mewm.errors import InputError
+from mewm.roi import GRID
+from mewm.training.autoencoder.config import Crops
+from mewm.training.draws import Draws
+from mewm.training.volumes import Volumes
+
+
+def crop_draws(volumes: Volumes, settings: Crops, seed: int) -> Draws:
+    """Return the endless stream of crops: dicts with ``"ct"``, (1, edge, edge, edge) float32 HU.
+
+    The six directions are mirrored and exchanged at random: no side of the body is to be learnt by heart.
+
+    Raises:
+        InputError: the edge does not fit.
+    """
+    edge = settings.edge
+    if edge % 4 or not 8 <= edge <= GRID:
+        raise InputError(f"A crop of {edge} voxels cannot be trained on; choose a multiple of 4 from 8 to {GRID}.")
+
+    def draw(item: int, rng: np.random.Generator) -> dict[str, Any]:
+        when = int(rng.random() < settings.after_share)
+        if rng.random() < settings.lesion_share:
+            centre = rng.uniform(volumes.boxes[item, :, 0], volumes.boxes[item, :, 1])
+            start = np.clip(np.rint(centre - edge / 2), 0, GRID - edge).astype(int)
+        else:
+            start = rng.integers(0, GRID - edge + 1, 3)
+        cube = volumes.ct[item, when][tuple(slice(s, s + edge) for s in start)]
+        mirrored = tuple(int(axis) for axis in np.flatnonzero(rng.random(3) < 0.5))
+        cube = np.flip(cube.transpose(rng.permutation(3)), mirrored)
+        scale = 1.0 + rng.uniform(-settings.scale, settings.scale)
+        shift = rng.uniform(-settings.shift_hu, settings.shift_hu)
+        return {"ct": torch.from_numpy((cube * scale + shift).astype(np.float32)[None])}
+
+    return Draws(len(volumes.rows), draw, seed)
