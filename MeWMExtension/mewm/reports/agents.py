@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from mewm.actions.base import load_action_base
 from mewm.actions.tokens import Token
-from mewm.reports.names import read_names
+from mewm.reports.names import is_listed, read_names
 from mewm.reports.words import DRUG_ENDINGS, GIVING, PLAIN
 
 _SEPARATORS = frozenset(
@@ -24,7 +24,7 @@ _SHORTEST = 3
 def read_agents(clause: str) -> list[Token]:
     """Return the pieces of a clause with every agent named, known or not."""
     found = _without_techniques(read_names(clause))
-    return _join_beads(_bare_sizes(_name_unknown(found, clause)), clause)
+    return _join_beads(_bare_sizes(_name_particles(_name_unknown(found, clause), clause)), clause)
 
 
 def _without_techniques(found: list[Token]) -> list[Token]:
@@ -73,6 +73,41 @@ def _name_unknown(found: list[Token], clause: str) -> list[Token]:
     return named
 
 
+def _name_particles(found: list[Token], clause: str) -> list[Token]:
+    """Join a trade name nobody lists with the "microspheres" behind it, where these are sized or loaded."""
+    named: list[Token] = []
+    for i, token in enumerate(found):
+        start = _brand(named) if token.sort == "particles" else len(named)
+        beside = [*named[max(start - 1, 0) : start], *found[i + 1 : i + 5]]
+        told = any(_amount(t) or _LOADING.search(t.lower) for t in beside)
+        if start == len(named) or not told:
+            named.append(token)
+            continue
+        first, last = named[start], named[-1]
+        name = clause[first.start : last.end]
+        del named[start:]
+        text = clause[first.start : token.end]
+        named.append(Token("unknown", text, first.start, token.end, name, "bead"))
+    return named
+
+
+def _brand(before: list[Token]) -> int:
+    """Return where the capitalised words at the end of ``before`` begin, if one of them is no common word."""
+    start, end = len(before), len(before)
+    while start > 0 and end - start < _NAME_WORDS and _capital(before[start - 1]):
+        start -= 1
+    while start < end and before[start].sort == "word" and not _could_be_name(before[start]):
+        start += 1
+    return start
+
+
+def _capital(token: Token) -> bool:
+    return token.text[:1].isupper() and (
+        (token.sort == "word" and not _PLACE.match(token.text))
+        or (token.sort == "unknown" and token.kind == "unknown" and not is_listed(token.text))
+    )
+
+
 def _runs(found: list[Token]) -> Iterator[tuple[int, int]]:
     """Yield runs of words that could be a name, joined by dashes."""
     i = 0
@@ -110,6 +145,8 @@ def _is_agent(found: list[Token], start: int, end: int, text: str, clause: str) 
     titles = completes and start == 0 and clause[found[end - 1].end :].lstrip().startswith(":")
     described = end < len(found) and found[end].sort == "particles" and start > 0 and found[start - 1].given
     if described or titles or len(words) > _NAME_WORDS or (completes and found[end].start - found[end - 1].end <= 1):
+        return False
+    if end < len(found) and found[end].lower in ("trial", "study", "registry"):
         return False
     if _is_gloss(found, start, end):
         return text[0].isupper() and len(text) > _SHORTEST
@@ -242,7 +279,8 @@ def _partner(found: list[Token], i: int) -> int | None:
 
 def _pair(first: Token, last: Token, between: list[Token], text: str) -> Token:
     bead, drug = (first, last) if _is_bead(first) else (last, first)
-    loaded = tuple(p for p in between if p.sort == "quantity")
+    # A volume is that of the beads, no dose of the drug.
+    loaded = tuple(p for p in between if p.quantity is not None and p.quantity.unit != "ml")
     pair = replace(bead, start=first.start, end=last.end, text=text, loaded=loaded, generic=False)
     if drug.agent == "doxorubicin" and (bead.sort == "particles" or bead.agent == "doxorubicin_eluting_beads"):
         return replace(pair, sort="agent", agent="doxorubicin_eluting_beads", kind="bead")

@@ -185,6 +185,8 @@ def _slot(name: Token, amount: Token) -> str:
         return "size" if agent is None or agent.size_range_um is not None else ""
     if unit in FOREIGN_UNITS:
         return "other" if agent is None or agent.kind == "drug" else ""
+    if agent is None and unit == "ml" and " loaded with " in name.agent:
+        return ""
     if agent is None:
         return "dose" if unit in ("mg", "ml") else ""
     if agent.unit == unit:

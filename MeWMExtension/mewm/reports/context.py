@@ -38,6 +38,7 @@ _NOW = re.compile(
     r"\b(?:today|now|this (?:time|session|procedure|treatment)|currently|presently|in the (?:present|"
     r"current) (?:session|procedure))\b"
 )
+_TURN = re.compile(r".*\b(?:but|however|instead)\b", re.DOTALL)
 _LATER = re.compile(
     r"\b(?:(?<!as )planned|plan to|next (?:session|time|step|tace|treatment|procedure|course)|"
     r"will (?:be|receive|undergo|continue)|"
@@ -81,7 +82,12 @@ _SECTIONS = (
         ),
     ),
     ("allergy", re.compile(r"allerg")),
-    ("plan", re.compile(r"\bplan|recommend|follow-?up|discharge|next|aftercare|post-?procedure (?:orders|care|plan)")),
+    (
+        "plan",
+        re.compile(
+            r"\bplan|recommend|follow-?up(?! (?:ct|mri?|imaging|angio|dsa|scan))|discharge|next|aftercare|post-?procedure (?:orders|care|plan)"
+        ),
+    ),
 )
 _LISTING = re.compile(
     r"medication|^agents|^drugs?\b|^chemotherap|^procedures?\b|^operation|^exam|^title|^overview|^treatment"
@@ -131,6 +137,9 @@ def why_not_given(clause: Clause, found: list[Token], i: int, dosed: bool) -> st
     """
     piece = found[i]
     before, after = clause.lower[: piece.start], clause.lower[piece.end :]
+    if turn := _TURN.search(before):
+        # "Cisplatin was planned, but only ..." plans nothing behind "but".
+        before = before[turn.end() :]
     if _INSTRUCTION.search(clause.lower) or _ROLE.match(clause.lower):
         return "instruction"
     if _denied_before(found, i, dosed) or _denied_after(found, i, after):
@@ -196,7 +205,8 @@ def _denied_after(found: list[Token], i: int, after: str) -> bool:
 
 def _seen(found: list[Token], i: int, dosed: bool) -> bool:
     """Return whether the agent is something observed, such as deposited Lipiodol, and not something given."""
-    if dosed:
+    beside = [p for p in _part(found, i) if p.quantity is not None and p.quantity.unit in ("mg", "ml", "µm")]
+    if dosed or (beside and found[i].agent != "lipiodol"):
         return False
     after = [p.lower for p in found[i + 1 : i + 6] if p.sort == "word"]
     before = [p.lower for p in found[max(i - 4, 0) : i] if p.sort == "word"]

@@ -31,6 +31,12 @@ MAX_CHARACTERS = 100_000
 # The first line of a report says what examination it is of.
 _TITLE = 80
 _LETTERS = re.compile(r"[^\W\d_]")
+_TODAY = re.compile(r"\b(?:today|this (?:time|session)|current session|present session)\b")
+# "1st TACE:" heads an earlier session where another part of the report tells of today.
+_NUMBERED = re.compile(
+    r"(?:\d{1,2}(?:st|nd|rd|th)|first|second|third|fourth|initial) (?:tace|session|treatment|procedure)\b"
+)
+_INSTEAD = re.compile(r"\b(?:only|instead|reduced|actually|halved)\b")
 _OIL_VOLUME = re.compile(r"\b(?:dose|volume|amount|quantity)\b")
 
 
@@ -52,6 +58,8 @@ def extract(text: str) -> ReportExtraction:
         raise InputError(f"The report has {len(text)} characters; one report has at most {MAX_CHARACTERS}.")
     reader = _Reader(text, clean(text))
     parts = list(clauses(reader.cleaned.text))
+    if any(_TODAY.search(clause.lower) for clause in parts):
+        parts = [replace(c, heading=f"previous {c.heading}") if _NUMBERED.match(c.heading) else c for c in parts]
     for clause in parts:
         reader.read(clause)
     seen = read_outcomes(parts, lower_case(reader.cleaned.text[:_TITLE]))
@@ -154,6 +162,14 @@ class _Reader:
                 return
             if drug:
                 return
+        planned = self.not_given[-1] if self.not_given and self.not_given[-1].reason == "plan" else None
+        known = load_action_base().agents.get(planned.agent) if planned else None
+        if planned and known and known.unit == quantity.unit and _INSTEAD.search(clause.lower):
+            place = self._place(clause, amount)
+            self.ranks.append(rank(clause))
+            self.mentions.append(
+                Mention(known.id, known.kind, planned.text, planned.span, quantity.low, quantity.unit, place)
+            )
 
     def _place(self, clause: Clause, piece: Token) -> Span:
         return self.cleaned.original(clause.start + piece.start, clause.start + piece.end)

@@ -31,6 +31,9 @@ _TIMES = re.compile(
     rf"|\s*,?\s*(two|three|four|five|six)\s+{_VIALS}\b",
     re.IGNORECASE,
 )
+_COUNT = r"(\d|two|three|four|five|six)"
+_COUNTED = re.compile(rf"\b{_COUNT} (?:{_VIALS}|x )[^;]*?\beach\b")
+_PER = re.compile(rf" per (?:nodule|lesion|tumou?r|feeder|branch)\W+{_COUNT} (?:nodul|lesion|tumou?r|feeder|branch)")
 _FUZZY_FROM = 7
 _RATE = re.compile(
     r"\s*(?:/\s*|per )(?:d?l|ml|kg|day|d|h|hr|hour|min|minute|week|month)\b|\s*(?:bid|tid|qd|daily)\b", re.IGNORECASE
@@ -69,10 +72,16 @@ def _long_names() -> Mapping[str, Entry]:
 
 def read_names(clause: str) -> list[Token]:
     """Cut a clause into tokens and mark those that stand for an agent, a carrier or a supportive drug."""
-    marked = _names().mark(_multiplied(_number_words(tokenise(clause), clause), clause), clause)
-    for token in marked:
+    marked = _names().mark(_each(_multiplied(_number_words(tokenise(clause), clause), clause), clause), clause)
+    for before, token in zip([None, *marked], marked, strict=False):
         if token.sort == "word":
             _respell(token)
+        elif token.lower == "gs" and before is not None and before.text.endswith("%"):
+            # Glucose solution; alone it stands for gelatin sponge.
+            token.sort, token.agent, token.kind = "carrier", "", ""
+        elif token.lower in ("liquid", "fluid") and before is not None and before.lower in ("-", "ultra", "super"):
+            # Of "ultra-liquid" with an oil that is misspelt.
+            token.sort = "word"
         elif token.kind == "bead":
             token.generic = normalise_name(token.text) in GENERIC_BEADS
     return marked
@@ -139,6 +148,35 @@ def _multiplied(tokens: list[Token], clause: str) -> list[Token]:
         read.append(token)
         i += used
     return read
+
+
+def _each(tokens: list[Token], clause: str) -> list[Token]:
+    """Read "two vials, each loaded with 75 mg", "two vials of 50 mg each" and "5 ml per nodule, two nodules"."""
+    lower = clause.lower()
+    if " each" not in lower and " per " not in lower:
+        return tokens
+    if per := _PER.search(lower):
+        count = NUMBER_WORDS.get(per[1]) or int(per[1])
+        return [_times(t, count) if t.start < per.start() else t for t in tokens]
+    vials = _COUNTED.search(lower)
+    if vials is None:
+        return tokens
+    count, each = NUMBER_WORDS.get(vials[1]) or int(vials[1]), vials.end() - len("each")
+    before = [t for t in tokens if t.quantity and t.end <= each and not clause[t.end : each].strip(" (,")]
+    after = [t for t in tokens if t.start > each and _has_dose(t)]
+    chosen = (before or after)[:1]
+    return [_times(t, count) if t in chosen else t for t in tokens]
+
+
+def _has_dose(token: Token) -> bool:
+    return token.quantity is not None and token.quantity.unit in ("mg", "ml")
+
+
+def _times(token: Token, count: int) -> Token:
+    quantity = token.quantity
+    if quantity is None or not _has_dose(token):
+        return token
+    return replace(token, quantity=replace(quantity, low=quantity.low * count, high=quantity.high * count))
 
 
 def _number_words(tokens: list[Token], clause: str) -> list[Token]:

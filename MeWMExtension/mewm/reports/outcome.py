@@ -26,8 +26,9 @@ shunt that closed or dense Lipiodol says nothing about it.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
+from typing import cast
 
 from mewm.reports import outcome_words as words
 from mewm.reports.context import section
@@ -46,12 +47,16 @@ class Reading:
         about: ``"staining"``, ``"supply"``, ``"shunt"`` or ``"deposition"``.
         value: level 1 to 4, state or quality.
         start, end: its place in the clean text.
+        where: sides, segments or vessels of which it speaks.
+        final: whether it is said to be the last thing seen.
     """
 
     about: str
     value: int | str
     start: int
     end: int
+    where: frozenset[str] = frozenset()
+    final: bool = False
 
 
 @dataclass(frozen=True)
@@ -89,7 +94,7 @@ def _read(clause: Clause, parts: list[_Part], imaging: bool) -> Iterator[Reading
     if sace := words.SACE.search(clause.lower):
         yield Reading("staining", words.SACE_LEVEL[sace[1].lower()], clause.start, end)
         return
-    if words.PAST.search(clause.lower):
+    if words.PAST.search(clause.lower) or words.BEFORE_AND_AFTER.search(clause.lower):
         return
     for part, following in pairwise([*parts, _Part("", 0, 0, "")]):
         if part.about == "shunt" and (words.SHUNT.search(part.text) or changes(part.text)):
@@ -103,7 +108,8 @@ def _read(clause: Clause, parts: list[_Part], imaging: bool) -> Iterator[Reading
     cross = words.CROSS_SECTION.search(clause.heading or clause.lower) and not words.ANGIOGRAPHIC.search(clause.lower)
     if not (imaging or cross):
         for about, reached in _levels(clause.lower, parts):
-            yield Reading(about, reached, clause.start, end)
+            where = frozenset(words.WHERE.findall(clause.lower))
+            yield Reading(about, reached, clause.start, end, where, bool(words.FINAL.search(clause.lower)))
 
 
 def _levels(text: str, parts: list[_Part]) -> Iterator[tuple[str, int]]:
@@ -117,17 +123,28 @@ def _levels(text: str, parts: list[_Part]) -> Iterator[tuple[str, int]]:
         if value is None and not rest and following.about not in ("", "deposition"):
             # Two subjects share the predicate behind the second: "arteries and staining disappeared".
             value, rest = level(following.text, part.about == "staining")
+        if rest and any(_elsewhere(part, p) for p in parts):
+            # What is left of another part of the tumour is no small rest of this one.
+            value, rest = 2, False
         residual[part.about] |= rest
         levels[part.about] += [] if value is None else [value]
     for about, values in levels.items():
         value = worst(values, residual[about])
         if len(values) > 1 and words.SEQUENCE.search(text):
             value = values[-1]
+        if 4 in values and words.OTHERWISE.search(text):
+            value = 3
         if about == "staining" and 4 in levels["supply"]:
             # Feeders occluded: staining that is left is slight, staining unchanged is another feeder's.
             value = 3 if value == 2 and not values else 2 if value == 1 else value
         if value is not None:
             yield about, value
+
+
+def _elsewhere(part: _Part, other: _Part) -> bool:
+    """Return whether two parts speak of different sides, segments or vessels."""
+    here, there = words.WHERE.findall(part.text), words.WHERE.findall(other.text)
+    return bool(here and there) and not set(here) & set(there) and other.about == part.about
 
 
 def _parts(clause: Clause, about: str) -> list[_Part]:
@@ -138,6 +155,7 @@ def _parts(clause: Clause, about: str) -> list[_Part]:
     if not about and (unchanged or words.RESULT.search(clause.heading)):
         about = "supply"
     parts: list[_Part] = []
+    earlier = about
     for start, end in pairwise(edges):
         part = text[start:end]
         if words.SHUNT.search(part):
@@ -150,6 +168,9 @@ def _parts(clause: Clause, about: str) -> list[_Part]:
             about = "supply"
         elif about in ("staining", "supply") and len(part) > _LONG and not changes(part):
             about = ""
+        elif not about and words.ELLIPSIS.search(part):
+            about = earlier
+        earlier = about or earlier
         if end > start:
             parts.append(_Part(about, start, end, part))
     return parts
@@ -158,7 +179,29 @@ def _parts(clause: Clause, about: str) -> list[_Part]:
 def final_level(found: list[Reading]) -> list[Reading]:
     """Return the readings the level rests on, the deciding one last."""
     staining = [r for r in found if r.about == "staining"]
-    return staining or [r for r in found if r.about == "supply"]
+    supply = [r for r in found if r.about == "supply"]
+    if not (staining and supply):
+        return _places(staining or supply)
+    last, fed = _places(staining)[-1], _places(supply)[-1]
+    if last.value == 1 and fed.value == 4:
+        # Staining unchanged beside occluded feeders: an earlier look, or what another vessel feeds.
+        later = fed.start > last.start and fed.final and not last.final
+        return [*staining, *supply, fed if later else replace(last, value=2)]
+    return _places(staining)
+
+
+def _places(found: list[Reading]) -> list[Reading]:
+    """Return readings, the deciding one last: the last, or the worst of the last ones of different places."""
+    if not found or not found[-1].where:
+        return found
+    last = {found[-1].where: found[-1]}
+    for reading in found[-2::-1]:
+        if not reading.where:
+            break
+        if all(not reading.where & where for where in last):
+            last[reading.where] = reading
+    value = worst([cast("int", r.value) for r in last.values()], False)
+    return found if value is None else [*found, replace(found[-1], value=value)]
 
 
 def final_shunt(found: list[Reading]) -> list[Reading]:

@@ -7,7 +7,7 @@ from mewm.reports import outcome_words as words
 
 def changes(phrase: str) -> bool:
     """Return whether a phrase says that something went, changed, stayed or is left."""
-    said = (words.GONE, words.LESS, words.SAME, words.NOT_SEEN, words.REST, words.ARROWS)
+    said = (words.GONE, words.LESS, words.SAME, words.NOT_SEEN, words.REST, words.ARROWS, words.EXCEPT)
     return any(pattern.search(phrase) for pattern in said)
 
 
@@ -18,13 +18,13 @@ def level(phrase: str, staining: bool) -> tuple[int | None, bool]:
         phrase: a part of a clause about staining or supply.
         staining: whether it is about staining.
     """
+    if words.NOT_THERE.search(phrase):
+        return 1, False
     gone, less = words.GONE.search(phrase), words.LESS.search(phrase)
-    shares = [int(high or low) for low, high in words.PERCENT.findall(phrase) if 1 <= int(high or low) <= 100]
-    rest = bool(words.REST.search(phrase))
-    if shares and (gone or less):
-        return _by_share(shares[-1]), False
-    if shares and rest:
-        return _by_share(100 - shares[-1]), False
+    rest, same = bool(words.REST.search(phrase)), words.SAME.search(phrase)
+    share = _share(phrase, bool(gone or less), rest or bool(same))
+    if share is not None:
+        return _by_share(share), False
     if arrows := words.ARROWS.search(phrase):
         return (3 if len(arrows[0]) > 1 else 2), False
     near = 3 if words.NEAR.search(phrase) else 4
@@ -48,11 +48,24 @@ def level(phrase: str, staining: bool) -> tuple[int | None, bool]:
         return (3 if strong else 2), rest
     if words.UNTOUCHED.search(phrase):
         return 1, False
+    if (rest or same) and words.SMALL.search(phrase):
+        return 3, False
     if rest:
         return (2, False) if words.PARTLY.search(phrase) else (None, True)
-    if words.SAME.search(phrase) and not (words.PARENT.search(phrase) and not words.STAIN.search(phrase)):
-        return 1, False
-    return None, False
+    if same and not (words.PARENT.search(phrase) and not words.STAIN.search(phrase)):
+        return (None, True) if words.WEAK.search(phrase) else (1, False)
+    return None, bool(words.EXCEPT.search(phrase))
+
+
+def _share(phrase: str, went: bool, left: bool) -> int | None:
+    """Return the share in percent that went, where the phrase states it or the share that is left."""
+    if not (went or left):
+        return None
+    stated = [int(high or low) for low, high in words.PERCENT.findall(phrase) if 1 <= int(high or low) <= 100]
+    stated = stated or [percent for pattern, percent in words.FRACTIONS if pattern.search(phrase)]
+    if not stated:
+        return None
+    return 100 - stated[-1] if words.DOWN_TO.search(phrase) or not went else stated[-1]
 
 
 def _by_share(percent: int) -> int:
@@ -73,15 +86,18 @@ def state(phrase: str) -> str:
     denied = words.NO.search(phrase)
     if words.NO_LONGER.search(phrase):
         return "closed"
+    if denied and words.CHANGE.search(phrase[denied.end() :]):
+        return "present"
     if words.NOT_DONE.search(phrase) or words.NOT_GONE.search(phrase):
         return "present"
-    if words.NOT_SEEN.search(phrase) or "(-)" in phrase:
+    if words.NOT_SEEN.search(phrase) or "(-)" in phrase or words.NONE.search(phrase):
         return "absent"
     if words.GONE.search(phrase):
         return "reduced" if words.NEAR.search(phrase) or words.WEAK.search(phrase) else "closed"
     if words.LESS.search(phrase) and not denied:
         return "reduced"
-    return "absent" if denied and not words.SAME.search(phrase) else "present"
+    denies = words.SHUNT_DENIED.search(phrase) or "absen" in phrase
+    return "absent" if denied and denies and not words.SAME.search(phrase) else "present"
 
 
 def quality(phrase: str) -> str | None:

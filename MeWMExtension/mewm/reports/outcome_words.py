@@ -1,26 +1,27 @@
-"""The words in which reports tell what angiography showed, for :mod:`mewm.reports.outcome`."""
+"""The words in which reports tell what angiography showed, for :mod:`mewm.reports.outcome`; for text in lower case."""
 
 from __future__ import annotations
 
 import re
 
 STAIN = re.compile(
-    r"\b(?:stain\w*|staning|blush\w*|(?:tumou?r|lesion) shadow|"
-    r"opacification|tumou?r(?:al|ous)? (?:vascularity|perfusion|"
-    r"enhancement|opacity|response)|"
-    r"vascularity|hypervascular\w*|vasculari[sz]ed|neovascular\w*|residual (?:tumou?r )?enhancement|"
-    r"devascular\w*|abnormal vessels|"
-    r"fills? the tumou?r|(?:angiographic|partial|complete|incomplete) (?:cr|pr|sd|response))\b"
+    r"\b(?:stai?n\w*|blush\w*|(?:tumou?r|lesion) (?:shadow|opacity|response)|"
+    r"opacification|tumou?r(?:al|ous)? (?:vasculature|perfusion|enhancement)|"
+    r"vascularity|hyper-?vascular\w*|vasculari[sz]ed|neo-?(?:vascul|angiogen)\w*|(?:residual|persistent|viable) "
+    r"(?:tumou?r(?:al|ous)? )?(?:enhancement|tumou?r)|"
+    r"de-?(?:hyper)?vascular\w*|abnormal (?:tumou?r )?(?:vessels|enhancement)|(?:arterial )?perfusion of the|"
+    r"fill\w* (?:of )?(?:the )?tumou?r|(?:angiographic|partial|complete|incomplete) (?:cr|pr|sd|response))\b"
 )
 SUPPLY = re.compile(
-    r"\b(?:feed\w*|feeders?|(?:tumou?r|abnormal|pathologic\w*|neoplastic|target|segmental|"
-    r"subsegmental|supplying|lateral|medial)"
-    r"[ -](?:\w+ )?(?:arter\w+|vessels?|branch\w*|one)|tumou?r vessels|blood (?:supply|flow)|"
-    r"(?:antegrade|arterial|forward) flow|"
-    r"flow|stasis|stagnat\w*|static|"
-    r"occlusion of|blockage of|"
-    r"(?:to|until|complete|total|subtotal|partial|vessel|vascular|arterial) (?:occlusion|emboli[sz]ation)|"
-    r"endpoint|end-point|embolic effect)\b"
+    r"\b(?:feed\w*|(?:tumou?r(?:al|ous)?|abnormal|pathologic\w*|neoplastic|target|segmental|"
+    r"subsegmental|supplying|lateral|medial|nutri\w+|nourishing)"
+    r"[ -](?:\w+ )?(?:arter\w+|vessels?|branch\w*|one|vasculature|inflow)|branch(?:es)?|blood (?:supply|flow|vessels)|"
+    r"(?:arter\w+|vessels?) (?:that )?(?:suppl|feed|nourish)\w*|suppl(?:y|ying) (?:arter\w+|vessels?)|"
+    r"(?:antegrade|arterial|forward) (?:in)?flow|(?:in)?flow|(?:sub|near-?)?stasis|stagnat\w*|static|"
+    r"(?:near|near-complete|incomplete) occlusion|occlusion (?:of|was|is)|blockage of|occlusion complete|"
+    r"(?:to|until|complete|total|subtotal|partial|vessel|vascular|arterial|incomplete) (?:occlusion|emboli[sz]ation)|"
+    r"occlusion (?:complete|incomplete|partial|subtotal)|"
+    r"end-?points?|embolic effect)\b"
 )
 SHUNT = re.compile(
     r"\b(?:shunt\w*|fistul\w*|a-?v-?f|a-?p-?f|a-?p-?s|a-?v-?s(?: ?malformation)?|"
@@ -29,8 +30,8 @@ SHUNT = re.compile(
 )
 DEPOSIT = re.compile(
     r"\b(?:deposit\w*|uptake|accumul\w+|retention|retained|coverage|lipiodol(?:isation|ization)|distribut\w+|"
-    r"stain\w* well|well[- ]stained)\b"
-    r"|\b(?:lipiodol|iodi[sz]ed oil|oil) (?:staining|filling|filled|is dense|was dense)"
+    r"stain\w* well|well[- ]stained|t[ao]ken? up|took up)\b"
+    r"|\b(?:lipiodol|iodi[sz]ed oil|oil|emulsion) (?:\w+ly )?(?:staining|filling|fill(?:s|ed)|cover(?:s|ed)|is dense|was dense)"
 )
 DEPOSITED = re.compile(r"\bdeposi\w+|\buptake\b|\bretention\b")
 OIL = re.compile(r"lip[io]+dol|lipo?iodol|oil\b|ethiod|\blip\b|tumou?r|lesion|target|nodule|mass")
@@ -49,67 +50,110 @@ NO = re.compile(
 )
 
 GONE = re.compile(
-    r"\b(?:disap+ear\w*|vanish\w*|gone|absent|absence|eliminat\w+|obliterat\w+|oc+lu\w+|block\w+|"
-    r"stasis|static|stagnat\w+|devascular\w+|"
-    r"ceas\w+|interrupt\w+|resol\w+|invisible|abolish\w+|extinguish\w+|"
-    r"erad\w+|cut[ -]?off|loss|none(?: left)?|thrombosed|stopped|truncat\w+|arrest\w*|subsid\w+|avascular|"
-    r"(?:complete\w*|incomplete\w*|partial\w*|partly|full\w*|total\w*|subtotal\w*|entirely|mostly|"
+    r"\b(?:dis+a?p+\w*ar\w*|disap\w+|vanish\w*|gone|absent|absence|eliminat\w+|obliterat\w+|oc+u?lu\w+|obstruct\w+|block\w+|"
+    r"(?:sub-?|near-?)?stasis|static|stagna\w+|de-?(?:hyper)?vascular\w+|plugged|"
+    r"ceas\w+|cessation|interrupt\w+|resol\w+|invisible|abolish\w+|abolition|extin\w+|"
+    r"erad\w+|cut[ -]?off|loss|none(?: left)?|thrombosed|stop\w*|halt\w*|stand-?still|stump\w*|truncat\w+|arrest\w*|subsid\w+|avascular|"
+    r"(?:complete\w*|incomplete\w*|partial\w*|partly|full\w*|total\w*|subtotal\w*|entirely|mostly|successfully|"
     r"nearly) emboli[sz]\w+|"
-    r"emboli[sz]ed (?:complete\w*|incomplete\w*|partial\w*|partly|fully|totally|entirely)|complete response|cr|"
-    r"shut ?down|shut off|closed|closure|sealed|lost|cleared)\b|\(-\)|"
-    r"\(\s*-\s*\)|\bnegative\b"
+    r"emboli[sz]ed (?:complete\w*|incomplete\w*|partial\w*|partly|fully|totally|entirely|successfully)|complete response|cr|"
+    r"shut ?down|shut off|shut|closed|closure|sealed|lost|cleared|tree in winter|pruned tree)\b|\(-\)|"
+    r"\(\s*-\s*\)|\bnegative\b|: ?-\s*$"
 )
 NEAR = re.compile(
-    r"\b(?:most\w*|near\w*|almost|basically|largely|majority|subtotal\w*|essentially|virtually|"
-    r"predominantly|practically|nearly-complete|all but|hardly|scarcely|barely)\b"
+    r"\b(?:most\w*|near\w*|almost|basic\w*|largely|majority|sub-?total\w*|essentially|virtually|substasis|sub-stasis|"
+    r"predominantly|practically|nearly-complete|all but|hardly|scarcely|barely|for the most part|generally|by and large)\b"
 )
 LESS = re.compile(
-    r"\b(?:reduc\w+|decreas\w+|diminish\w*|less(?:en\w*)?|weak\w*|improv\w+|faint\w*|fad(?:e|ed|es|ing)|sluggish|"
-    r"slow\w*|prun\w+|attenuat\w+|thinn\w+|"
-    r"lighte\w+|dimm\w+|alleviat\w+|relie\w+|partial response|half as|halved|declin\w+|drop\w*|lower\w*|"
-    r"sparse\w*|regress\w*)\b"
+    r"\b(?:reduc\w+|decre\w+|diminish\w*|diminution|less(?:en\w*)?|fewer|smaller|weak\w*|improv\w+|faint\w*|fad(?:e|ed|es|ing)|sluggish|"
+    r"slow\w*|prun\w+|attenuat\w+|thinn\w+|thinn?er|narrow\w*|pale\w*|paling|shr[iau]nk\w*|minimi[sz]ed|"
+    r"light(?:e\w+)?|dimm\w+|alleviat\w+|relie\w+|partial response|half as|halved|declin\w+|drop\w*|lower\w*|"
+    r"scarce\w*|sparse\w*|regress\w*|down to|suppress\w*|impair\w*|curtail\w*)\b"
 )
 STRONG = re.compile(
-    r"\b(?:marked\w*|significant\w*|obvious\w*|substantial\w*|great\w*|dramatic\w*|considerabl\w+|"
-    r"much|strong\w*|notabl\w+|remarkabl\w+|sluggish|evident\w*|severe\w*|profound\w*|clearly|"
-    r"pronounced|well)\b"
+    r"\b(?:marked\w*|sign[if]+c\w*|obv\w+|substantial\w*|great\w*|dramatic\w*|drastic\w*|considerabl\w+|"
+    r"much|strong\w*|notabl\w+|noticeabl\w+|remarkabl\w+|sluggish|evident\w*|severe\w*|profound\w*|clearly|vast\w*|"
+    r"pronounced|well|to a minimum|minimi[sz]ed|prominent\w*|distinct\w*|apparent\w*|almost)\b"
 )
 WEAK = re.compile(
-    r"\b(?:partial\w*|partly|slight\w*|moderate\w*|somewhat|mild\w*|a little|minor|minimal\w*|a bit|"
-    r"incomplet\w+|half)\b"
+    r"\b(?:partial\w*|partly|in part|slight\w*|moderate\w*|somewhat|mild\w*|a little|a bit|minor|minimal\w*|"
+    r"incomplet\w+|half|some extent|certain extent|part of|subtle|modest\w*|faint\w*|small|tiny|few|only a)\b"
 )
 SAME = re.compile(
-    r"\b(?:unchanged|unaltered|same as before|identical|persist\w*|still|patent|fail\w*|unaffected|"
-    r"stable|remain\w*(?= (?:present|visible|patent|open|unchanged|similar))|continu\w+ to)\b"
+    r"\b(?:unchanged|unaltered|same as before|the same|identical|persist\w*|still|patent|fail\w*|unaffected|similar to before|"
+    r"stable|as before|without change|unreduced|unobstructed|remain\w*(?= (?:\w+ )?(?:present|visible|patent|open|unchanged|similar|unoccluded))|"
+    r"continu\w+ to|continued|partial\w* (?:present|visible))\b"
 )
 CHANGE = re.compile(
-    r"\b(?:chang\w+|reduc\w+|decreas\w+|diminish\w*|improv\w+|effect|response|difference|occlu\w+|alter\w+)\b"
+    r"\b(?:chang\w+|reduc\w+|decre\w+|diminish\w*|improv\w+|effect\w*|response|difference|oc+lu\w+|alter\w+|weak\w+|block\w+|regress\w+)\b"
 )
 REST = re.compile(
-    r"\b(?:residual|remaining|remnant|remain\w*|rest|(?:partly|partially|some|little|few|was|still) left)\b"
+    r"\b(?:resid\w+|remaining|remnant|remain\w*|rest|(?:partly|partially|some|little|few|was|is|still) left)\b"
 )
 NOT_SEEN = re.compile(
-    r"\bno longer\b|\bnot? (?:\w+ ){0,2}(?:seen|visible|visuali[sz]ed|detected|observed|identified|"
-    r"demonstrated|apparent|shown|noted|opacified)\b"
+    r"\bno longer\b|\b(?:not?|without) (?:\w+ ){0,2}(?:seen|visible|visuali[sz]ed|detect\w+|observed|identified|discern\w+|"
+    r"demonstrated|apparent|shown|noted|opacified|filled|filling)\b"
+)
+# So little is left that the rest counts as gone, unlike "faint" or "slight" staining, which may be everywhere.
+SMALL = re.compile(
+    r"\b(?:minimal|tiny|minute|few|trace|traces|punctate|negligible|scanty|little|small (?:area|amount|part|portion|"
+    r"patch|spot|rim|focus|residu\w+|remnant|nodule|branch)\w*|(?:one|single|slender|thin) (?:\w+ )?(?:branch|feeder|vessel|twig)|"
+    r"only a small|only minimal)\b"
+)
+OTHERWISE = re.compile(r"\botherwise\b")
+# "The blush disappeared in S2, not in S8."
+NOT_THERE = re.compile(r"^\W*not (?:in|at|of|for) ")
+# "Three branches were embolized: two were occluded, the third remained open."
+ELLIPSIS = re.compile(
+    r"(?:^|[:,])\s*(?:one|two|three|four|both|all|the (?:first|second|third|other|others|rest|remaining))(?: of \w+)? "
+    r"(?:was|were|is|are|remain\w*|had|became|disap\w+|show\w*)\b"
+)
+EXCEPT = re.compile(r"\b(?:except|apart from|aside from|save for|other than|but for)\b")
+# The share that is left, or that went, in words.
+FRACTIONS = (
+    (re.compile(r"\b(?:two[- ]thirds|2/3|three[- ]quarters|3/4|nine[- ]tenths)"), 70),
+    (re.compile(r"\b(?:one[- ]third|a third|1/3)"), 33),
+    (re.compile(r"\b(?:one[- ]quarter|a quarter|1/4|a fifth|one[- ]fifth)"), 20),
+    (re.compile(r"\b(?:half|halved|1/2)\b"), 50),
+)
+DOWN_TO = re.compile(
+    r"\b(?:to|remain\w*|resid\w+|left|still)\b(?: (?:about|around|approximately|some|only|less than|below|under|ca\.?|a)\b|\W)*\s*"
+    r"(?:\d|half|one|two|three|third|quarter)"
+)
+# Side, segment or vessel of which a statement speaks.
+WHERE = re.compile(
+    r"\b(?:s(?:eg(?:ments?|\.)? ?)?-?(?:\d|i{1,3}v?|iv|vi{0,3})[ab]?\b|right|left|middle|caudate|phrenic|collateral\w*|"
+    r"extrahepatic|the rest|gastric|mammary|intercostal|upper|lower|anterior|posterior|medial|lateral|first|second|third|other|peripher\w+)"
+)
+NONE = re.compile(r"\b(?:none|nil)\b(?! left)|: ?no\b")
+SHUNT_DENIED = re.compile(
+    r"\b(?:no|nor|neither|without|free of|lack of|negative for|never)\b[^.;]{0,60}?\b(?:shunt|fistul|a-?v|a-?p|early)"
+    r"|\b(?:shunt|fistul|a-?v|a-?p|early)[^,;]*(?:\bno(?:ne|t)?\b|n't)"
+)
+FINAL = re.compile(
+    r"\b(?:final\w*|finished|end of|completion|at the end|additional\w*|further|supplement\w*|then|last|after\w*)\b"
 )
 PERCENT = re.compile(
     r"(\d{1,3})(?:\s*-\s*(\d{1,3}))?\s*%(?!\s*(?:n-?bca|glucose|dextrose|"
     r"lidocaine|ethanol|alcohol|lipiodol|saline|of the "
     r"(?:spleen|dose|emulsion)))"
 )
-PARTLY = re.compile(r"\b(?:partial\w*|partly)\b")
+PARTLY = re.compile(r"\b(?:partial\w*|partly|in part)\b")
 EXAMINED = re.compile(r"angiogra|arteriogra|\bdsa\b")
 NO_CHANGE = re.compile(r"\bno (?:\w+ )?(?:change|improvement|effect|reduction|difference)|\bunchanged\b")
-UNTOUCHED = re.compile(r"\bremain\w* (?:\w+ )?(?:hypervascular|unchanged|patent|similar|the same)")
+UNTOUCHED = re.compile(r"\bremain\w* (?:\w+ )?(?:hypervascular|unchanged|patent|open|similar|the same|unoccluded)")
 ARROWS = re.compile(r"↓+")
 NOT_WHOLLY = re.compile(r"\bnot (?:completely|fully|entirely|totally|yet)\b")
-NOT_GONE = re.compile(r"\b(?:not|n't|never)\b.*\b(?:disappear\w*|vanish\w*|go|resolve\w*)\b")
+NOT_GONE = re.compile(r"\b(?:not|n't|never)\b.*\b(?:dis+a?p\w+|vanish\w*|go|resolve\w*)\b")
 NOT_DONE = re.compile(r"\b(?:not|n't|never)\b.*\b(?:occlu\w*|be|clos\w*|emboli\w*)\b")
 FLOWING = re.compile(r"\bflow\b|opacif")
 COMPLETE = re.compile(r"\bcomplete\w*\b")
-NO_LONGER = re.compile(r"\bno longer\b|\bnot? (?:\w+ )?(?:more|further)\b")
+NO_LONGER = re.compile(
+    r"\bno longer\b|\bnot? (?:\w+ )?(?:more|further)\b|\bnot\b[^,;]*\b(?:any ?more|any longer|afterwards)\b"
+)
 PRONOUN = re.compile(
-    r"^(?:and |but |thereafter,? |then,? |afterwards,? |finally,? |eventually,? )?(?:it|they|this|these)\b"
+    r"^(?:and |but |thereafter,? |then,? |afterwards,? |finally,? |eventually,? |(?:after|following|upon|with) [^,;]{0,80}?,? ?)?"
+    r"(?:it|they|this|these)\b"
 )
 RESULT = re.compile(r"result|outcome|end-?point|completion|final|post-?(?:embol|tace)|control|effect")
 PARENT = re.compile(
@@ -127,4 +171,7 @@ PARTS = re.compile(
 CROSS_SECTION = re.compile(r"\b(?:ct|mri|mr|follow-?up|computed|magnetic)\b")
 ANGIOGRAPHIC = re.compile(r"angio|arteriogra|dsa|embol|blush|stain|stasis|tace|inject")
 ANGIOGRAPHY = re.compile(r"angio|arterio|dsa|tace\b|emboli[sz]ation|procedure")
-PAST = re.compile(r"\b(?:prior to|before (?:embol|treat|tace)|pre-?(?:embol|treat|tace))")
+PAST = re.compile(
+    r"(?<!than )(?<!with )(?<!to )(?<!with that )(?<!as )\b(?:prior to|before (?:the )?(?:embol|treat|tace)|pre-?(?:embol|treat|tace))"
+)
+BEFORE_AND_AFTER = re.compile(r"before and after")

@@ -71,11 +71,15 @@ _ABBREVIATIONS = frozenset(
         "sol",
     ]
 )
-_STOP = re.compile(r";|\n|\.(?=\s|$)")
+_STOP = re.compile(r";|\n|\.(?=\s|$)|,? (?=(?:but|however)\b)")
+# What was planned ends where "but" tells what was done.
+_PLANNED = re.compile(r"\b(?:plan|intend|schedul)", re.IGNORECASE)
+# "Child A." ends a sentence, "a. hepatica" does not.
+_CLASSED = re.compile(r"(?:child|pugh|bclc|class|stage|grade|type|hepatitis)[- ]*[a-z]$", re.IGNORECASE)
 _WORD_BEFORE = re.compile(r"([^\W\d_]+)$")
 _BULLET = re.compile(r"\s*(?:[-*>o]\s|\(?\d{1,2}[.)]\s|\(?[a-h]\)\s|#\d)")
 _AMOUNT_LINE = re.compile(r"\s*[\d.,]+(?:\s*-\s*[\d.,]+)?\s*(?:mg|g|ml|cc|µm|um)?\s*$", re.IGNORECASE)
-_HEADING = re.compile(r"[ \t]*([A-Za-z][A-Za-z0-9/&' -]{1,48}?)[ \t]*:")
+_HEADING = re.compile(r"[ \t]*((?:\d{1,2}(?:st|nd|rd|th) )?[A-Za-z][A-Za-z0-9/&' -]{1,48}?)[ \t]*:")
 # Headings in small letters that hold for the whole paragraph and not only for the sentence behind them.
 _LASTING = re.compile(
     r"history|indication|clinical|background|medication|procedure|technique|finding|impression|conclusion|summary|allerg",
@@ -146,6 +150,8 @@ def clean(report: str) -> Clean:
     if "~" in text:
         text = re.sub(r"(?<=\d)( ?)~(?= ?\d)|(?<=[mM])( ?)~(?= ?\d)", lambda m: m.group()[:-1] + "-", text)
     text = re.sub(r"(?<=\d)-(?=(?:µm|um|micron|mm|mg|ml|cc)\w*\b)", " ", text.replace("~", " "), flags=re.IGNORECASE)
+    # "200 ± 50 µm" is a size of 200 µm.
+    text = re.sub(r"(?<=\d) ?(?:±|\+/-) ?\d+", lambda m: " " * len(m.group()), text)
     text = re.sub(r"\.{3,}|_{2,}|…", lambda m: " " * len(m.group()), text)
     return Clean(text, starts, len(report))
 
@@ -169,8 +175,9 @@ def clauses(text: str) -> Iterator[Clause]:
         own = _HEADING.match(piece, offset)
         if _NOW.match(piece, offset):
             heading = ""
-        if own and at_line:
-            heading = own[1].lower() if own[1].isupper() or _LASTING.search(own[1]) else ""
+        lasting = bool(own and (own[1].isupper() or _LASTING.search(own[1])))
+        if own and (at_line or lasting):
+            heading = own[1].lower() if lasting else ""
             capitals = own[1].isupper() or not piece[own.end() :].strip()
         elif at_line and not bullet and not capitals:
             heading = ""
@@ -184,10 +191,12 @@ def clauses(text: str) -> Iterator[Clause]:
 
 
 def _stops(text: str) -> Iterator[tuple[int, int]]:
-    line_start = 0
+    line_start = sentence = 0
     for match in _STOP.finditer(text):
         start, end = match.span()
         mark = match.group()
+        if mark[-1] == " " and not _PLANNED.search(text, sentence, start):
+            continue
         if mark == ";" and _in_brackets(text, start):
             continue
         if mark == "\n":
@@ -197,8 +206,10 @@ def _stops(text: str) -> Iterator[tuple[int, int]]:
                 continue
         elif mark == ".":
             before = _WORD_BEFORE.search(text, max(start - 12, 0), start)
-            if before and before[1].lower() in _ABBREVIATIONS and text[start + 1 : start + 3].strip():
+            short = before and before[1].lower() in _ABBREVIATIONS and text[start + 1 : start + 3].strip()
+            if short and not (_CLASSED.search(text, start - 20, start) or _HEADING.match(text, end)):
                 continue
+        sentence = end
         yield start, end
 
 

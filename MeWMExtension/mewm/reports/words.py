@@ -103,7 +103,7 @@ SUPPORTIVE = _names(
 )
 _NOT_CARRIERS = frozenset(name for names in SUPPORTIVE for name in names.split()) | {"blood"}
 CARRIERS = (TYPED_CARRIERS - _NOT_CARRIERS) | _words(
-    "admixture aliquot aliquots bile cocktail distilled effluent emulsions injectate nacl urine volume"
+    "admixture aliquot aliquots ns nss gns d5w bile cocktail distilled effluent emulsions injectate nacl urine volume"
 )
 MIXED = _words(
     """
@@ -218,7 +218,8 @@ _REPORT_PLAIN = _words(
     information informed infusions initially injections inr instruction instructions intensity intercostal
     internal international interrupted interruption interventional intra intraarterial intravenous intravenously
     iodine italy ivc jan january japan jiangsu jul july jun june kaken kayaku keep keeping kept kg kidney known
-    korea kv laboratoire lake lakes largely last late lateral least leave leaves left less lessened let lha
+    korea kv trial registry blank bland unloaded domestic imported ordinary calibrated spherical nonspherical
+    laboratoire lake lakes largely last late lateral least leave leaves left less lessened let lha
     lighter limit limited line lines lipa lipiodolized liquid loading lobar lobes local locoregional loss lost
     lot low lower ltd lung lungs lyophilised lyophilized ma made make makes making male malignancy mammary man
     manual manufacturer many mar march margin marked markedly mass masses max maximum may mcg medial medication
