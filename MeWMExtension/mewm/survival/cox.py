@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -12,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from mewm.actions.protocol import Protocol
+from mewm.bundle import verified_bytes
 from mewm.errors import ResourceError
 from mewm.resources import resource_path
 from mewm.roi import Roi
@@ -51,19 +51,7 @@ class CoxSurvival:
             ResourceError: a file is missing, was changed, or is not such a model.
         """
         folder = resource_path("Models/survival_cox") if path is None else Path(path)
-        try:
-            content = (folder / "cox.json").read_bytes()
-            listed = (folder / "SHA256SUMS").read_text(encoding="ascii").split()
-        except (OSError, UnicodeDecodeError):
-            raise ResourceError(
-                f"The survival model in {folder} is incomplete (cox.json and SHA256SUMS); reinstall MeWM or train it."
-            ) from None
-        digest = hashlib.sha256(content).hexdigest()
-        if listed[:2] != [digest, "cox.json"]:
-            raise ResourceError(
-                f"The survival model {folder / 'cox.json'} was changed (its SHA-256 is not the one in SHA256SUMS); "
-                "reinstall MeWM or train it."
-            )
+        content, digest = verified_bytes(folder, "cox.json", "survival model")
         return cls._parse(json.loads(content), digest, folder)
 
     @classmethod

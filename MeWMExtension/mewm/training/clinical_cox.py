@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 import mewm
+from mewm.bundle import write_checksums
 from mewm.cohort.hcc_tace_seg.clinical_table import ClinicalRow, read_clinical
 from mewm.errors import InputError
 from mewm.evaluation.cox_baselines import PENALIZER, CoxBaseline, cross_validated, fit_baseline
@@ -125,11 +126,10 @@ def _write(out: Path, bundle: dict[str, Any], rows: list[ClinicalRow]) -> None:
     card = _card(bundle)
     if any(row.case_id in text or row.case_id in card for row in rows):
         raise InputError("The bundle would name a patient of the table; it was not written.")
-    digest = hashlib.sha256(text.encode()).hexdigest()
     try:
         out.mkdir(parents=True, exist_ok=True)
         (out / "cox.json").write_bytes(text.encode())
-        (out / "SHA256SUMS").write_text(f"{digest}  cox.json\n", encoding="ascii")
+        write_checksums(out, ["cox.json"])
         (out / "README.md").write_text(card, encoding="utf-8")
     except OSError as error:
         raise InputError(f"The bundle cannot be written to {out} ({error.strerror or error}).") from error

@@ -17,6 +17,7 @@ import numpy as np
 
 import mewm
 from mewm.assistant.intensity import IntensityAssistant
+from mewm.bundle import NOTICE, write_checksums
 from mewm.cohort.dataset import Cohort, CohortRow, load_case, read_cohort
 from mewm.errors import InputError
 from mewm.survival.covariates import covariates
@@ -88,7 +89,7 @@ def fit_cox(
         figures["c_index_oracle_test"] = _oracle(data, test_rows, seed)
     bundle = {
         "schema": SCHEMA,
-        "notice": "Demonstration weights trained on simulated cases; not for clinical use.",
+        "notice": NOTICE,
         "covariates": {
             name: {
                 "coefficient": float(model.params_[name]),
@@ -217,12 +218,10 @@ def _provenance(data: Cohort, penalizer: float, seed: int) -> dict[str, Any]:
 
 
 def _write(out: Path, bundle: dict[str, Any]) -> None:
-    content = (json.dumps(bundle, indent=1) + "\n").encode()
-    digest = hashlib.sha256(content).hexdigest()
     try:
         out.mkdir(parents=True, exist_ok=True)
-        (out / "cox.json").write_bytes(content)
-        (out / "SHA256SUMS").write_text(f"{digest}  cox.json\n", encoding="ascii")
+        (out / "cox.json").write_bytes((json.dumps(bundle, indent=1) + "\n").encode())
+        write_checksums(out, ["cox.json"])
         (out / "README.md").write_text(model_card(bundle), encoding="utf-8")
     except OSError as error:
         raise InputError(f"The bundle cannot be written to {out} ({error.strerror or error}).") from error
