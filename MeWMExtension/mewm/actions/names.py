@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
 from mewm.actions.base import normalise_name
@@ -54,40 +54,42 @@ class Names:
         marked: list[Token] = []
         i = 0
         while i < len(tokens):
-            run = self._longest(tokens, i) if tokens[i].sort == "word" else None
+            token = tokens[i]
+            known = None
+            if token.sort == "word":
+                word = token.lower
+                known = self._first.get(word if word.isalnum() else (_WORDS.findall(word) or [""])[0])
+            run = _longest(known, tokens, i) if known and not _is_phase(tokens, i) else None
             if run is None:
-                marked.append(tokens[i])
+                marked.append(token)
                 i += 1
                 continue
             entry, count = run
-            first, last = tokens[i], tokens[i + count - 1]
-            text = clause[first.start : last.end]
-            marked.append(Token(entry.sort, text, first.start, last.end, entry.agent or text, entry.kind))
+            last = tokens[i + count - 1]
+            text = clause[token.start : last.end]
+            marked.append(Token(entry.sort, text, token.start, last.end, entry.agent or text, entry.kind))
             i += count
         return marked
 
-    def _longest(self, tokens: list[Token], start: int) -> tuple[Entry, int] | None:
-        """Return what the longest name that begins at a token means, and of how many tokens it is made."""
-        word = tokens[start].lower
-        known = self._first.get(word if word.isalnum() else (_WORDS.findall(word) or [""])[0])
-        if known is None or _is_phase(tokens, start):
-            return None
-        best = None
-        parts: list[str] = []
-        for count, token in enumerate(tokens[start : start + 2 * _LONGEST], 1):
-            if token.sort == "mark" and token.text == "-" and parts:
-                continue
-            number = token.quantity is not None and token.quantity.unit is None and bool(parts)
-            if token.sort != "word" and not number:
-                break
-            parts += _WORDS.findall(token.lower)
-            if len(parts) > _LONGEST:
-                break
-            words = tuple(parts)
-            entry = known.get(words) or known.get((*words[:-1], words[-1].removesuffix("s")))
-            if entry:
-                best = (entry, count)
-        return best
+
+def _longest(known: Mapping[tuple[str, ...], Entry], tokens: list[Token], start: int) -> tuple[Entry, int] | None:
+    """Return what the longest of the known names that begins at a token means, and of how many tokens it is made."""
+    best = None
+    parts: list[str] = []
+    for count, token in enumerate(tokens[start : start + 2 * _LONGEST], 1):
+        if token.sort == "mark" and token.text == "-" and parts:
+            continue
+        number = token.quantity is not None and token.quantity.unit is None and bool(parts)
+        if token.sort != "word" and not number:
+            break
+        parts += _WORDS.findall(token.lower)
+        if len(parts) > _LONGEST:
+            break
+        words = tuple(parts)
+        entry = known.get(words) or known.get((*words[:-1], words[-1].removesuffix("s")))
+        if entry:
+            best = (entry, count)
+    return best
 
 
 def _is_phase(tokens: list[Token], i: int) -> bool:

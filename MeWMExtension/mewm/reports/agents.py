@@ -75,12 +75,14 @@ def _name_unknown(found: list[Token], clause: str) -> list[Token]:
 
 def _name_particles(found: list[Token], clause: str) -> list[Token]:
     """Join a trade name nobody lists with the "microspheres" behind it, where these are sized or loaded."""
+    if not any(t.sort == "particles" for t in found):
+        return found
     named: list[Token] = []
     for i, token in enumerate(found):
         start = _brand(named) if token.sort == "particles" else len(named)
-        beside = [*named[max(start - 1, 0) : start], *found[i + 1 : i + 5]]
-        told = any(_amount(t) or _LOADING.search(t.lower) for t in beside)
-        if start == len(named) or not told:
+        if start == len(named) or not any(
+            _amount(t) or _LOADING.search(t.lower) for t in (*named[max(start - 1, 0) : start], *found[i + 1 : i + 5])
+        ):
             named.append(token)
             continue
         first, last = named[start], named[-1]
@@ -279,8 +281,13 @@ def _partner(found: list[Token], i: int) -> int | None:
 
 def _pair(first: Token, last: Token, between: list[Token], text: str) -> Token:
     bead, drug = (first, last) if _is_bead(first) else (last, first)
-    # A volume is that of the beads, no dose of the drug.
-    loaded = tuple(p for p in between if p.quantity is not None and p.quantity.unit != "ml")
+    # A volume, and a mass before "loaded", is that of the beads, no dose of the drug.
+    loading = next((k for k, p in enumerate(between) if _LOADING.search(p.lower)), 0) if bead is first else 0
+    loaded = tuple(
+        p
+        for k, p in enumerate(between)
+        if p.quantity and (p.quantity.unit == "µm" or (p.quantity.unit == "mg" and k >= loading))
+    )
     pair = replace(bead, start=first.start, end=last.end, text=text, loaded=loaded, generic=False)
     if drug.agent == "doxorubicin" and (bead.sort == "particles" or bead.agent == "doxorubicin_eluting_beads"):
         return replace(pair, sort="agent", agent="doxorubicin_eluting_beads", kind="bead")

@@ -79,6 +79,9 @@ def assign(found: list[Token]) -> tuple[list[Held], list[Token]]:
         if q not in taken and _give(held[h], found[q]):
             taken.add(q)
             held[h].total = held[h].total or _is_total(found, q)
+    if _sums(found):
+        for h in held.values():
+            h.total = h.dose is not None
     left = [found[q] for q in free if q not in taken]
     sized = [h.piece for h in held.values() if h.size is not None]
     # A second size of the only particles of the clause: "beads (100-300 µm and 300-500 µm)".
@@ -244,6 +247,12 @@ def _cost(found: list[Token], q: int, h: int, reads_on: bool, slot: str) -> floa
 def _is_gloss(found: list[Token], h: int) -> bool:
     """Return whether a name only explains the one before, in brackets: "oxaliplatin (Eloxatin) 100 mg"."""
     return 1 < h < len(found) - 1 and found[h - 1].lower == "(" and found[h + 1].lower == ")" and found[h - 2].given
+
+
+def _sums(found: list[Token]) -> bool:
+    """Return whether a clause is a list of totals: "Total doses: ..."."""
+    first = [p.lower for p in found[:4] if p.sort == "word"]
+    return bool(set(first) & TOTALS) and any(w in ("doses", "amounts", "drugs", "given", "used") for w in first)
 
 
 def _is_total(found: list[Token], q: int) -> bool:

@@ -28,7 +28,7 @@ _EARLIER = re.compile(
     rf"(?:(?:{_MONTHS})\b|(?:19|20)\d\d))"
 )
 _AGO = re.compile(
-    r"(?:(?:years?|months?|weeks?|days?) (?:ago|earlier|before)|last (?:week|month|year)|elsewhere|previously)\b"
+    r"(?:(?:years?|months?|weeks?|days?) (?:ago|earlier|before)|last (?:week|month|year)|elsewhere|previously|since (?:jan|feb|mar|apr|may|ju[nl]|aug|sep|oct|nov|dec|last|(?:19|20)\d\d)\w*)\b"
 )
 _DATED = re.compile(
     rf"\bin (?:(?:{_MONTHS})\b\.? ?)?(?:19|20)\d\d\b.*\b(?:underwent|received|treated)|"
@@ -38,11 +38,21 @@ _NOW = re.compile(
     r"\b(?:today|now|this (?:time|session|procedure|treatment)|currently|presently|in the (?:present|"
     r"current) (?:session|procedure))\b"
 )
+_INTENDED = re.compile(
+    r"[^,;]{0,25}?\b(?:was|were|had been) (?:originally |initially )?(?:planned|intended|scheduled|considered)\b"
+)
+# Without one of these no word of another time is there; one look instead of six.
+_REMARK = re.compile(
+    r"previous|prior|histor|h/o|s/p|status|past|ha[ds] |first|second|initial|earlier|last|session|ago|before|since|"
+    r"elsewhere|underwent|received|treated|19\d\d|20\d\d|plan|next|will|recommend|consider|schedul|should|to be |"
+    r"continue|resume|discharge|maintenance|if (?:needed|nece|requ)|in case|candidate|may be|intended|"
+    r"(?:in|on) (?:jan|feb|mar|apr|may|ju[nl]|aug|sep|oct|nov|dec)"
+)
 _TURN = re.compile(r".*\b(?:but|however|instead)\b", re.DOTALL)
 _LATER = re.compile(
     r"\b(?:(?<!as )planned|plan to|next (?:session|time|step|tace|treatment|procedure|course)|"
     r"will (?:be|receive|undergo|continue)|"
-    r"recommend\w*|consider(?:ed|ation)?|scheduled|should|to be (?:given|treated)|continue|resume|"
+    r"recommend\w*|consider(?:ed|ation)?|scheduled|should|to be (?:given|treated|started|continued|added|begun|resumed)|continue|resume|"
     r"discharged (?:on|with)|maintenance|"
     r"if (?:needed|necessary|required)|in case of|candidate for|may be (?:added|given|used))\b"
 )
@@ -144,15 +154,8 @@ def why_not_given(clause: Clause, found: list[Token], i: int, dosed: bool) -> st
         return "instruction"
     if _denied_before(found, i, dosed) or _denied_after(found, i, after):
         return "negated"
-    if not _NOW.search(before):
-        if reason := section(clause.heading):
-            return reason
-        if _EARLIER.search(before) or (
-            (_AGO.search(clause.lower) or _DATED.search(clause.lower)) and not _NOW.search(clause.lower)
-        ):
-            return "history"
-        if _LATER.search(before) or (_LATER.search(after) and not any(p.lower in ("was", "were") for p in found)):
-            return "plan"
+    if (clause.heading or _REMARK.search(clause.lower)) and (reason := _other_time(clause, before, after, found)):
+        return reason
     if not dosed and _ALLERGY.search(clause.lower):
         return "allergy"
     if piece.sort == "unknown" and _BESIDE.search(f"{clause.heading}: {before}") and not is_listed(piece.agent):
@@ -162,6 +165,24 @@ def why_not_given(clause: Clause, found: list[Token], i: int, dosed: bool) -> st
     if piece.agent == "absolute_alcohol" and (_ALCOHOL_OTHERWISE.match(after) or _PERCUTANEOUS.search(before)):
         return "other use"
     return "seen" if _seen(found, i, dosed) else ""
+
+
+def _other_time(clause: Clause, before: str, after: str, found: list[Token]) -> str:
+    """Return ``"history"``, ``"allergy"`` or ``"plan"`` where heading or words say so, else ``""``."""
+    if not _NOW.search(before):
+        if reason := section(clause.heading):
+            return reason
+        if _EARLIER.search(before) or (
+            (_AGO.search(clause.lower) or _DATED.search(clause.lower)) and not _NOW.search(clause.lower)
+        ):
+            return "history"
+        if (
+            _LATER.search(before)
+            or _INTENDED.match(after)
+            or (_LATER.search(after) and not any(p.lower in ("was", "were") for p in found))
+        ):
+            return "plan"
+    return ""
 
 
 def _elsewhere(text: str, found: list[Token], i: int) -> bool:

@@ -34,6 +34,9 @@ _TIMES = re.compile(
 _COUNT = r"(\d|two|three|four|five|six)"
 _COUNTED = re.compile(rf"\b{_COUNT} (?:{_VIALS}|x )[^;]*?\beach\b")
 _PER = re.compile(rf" per (?:nodule|lesion|tumou?r|feeder|branch)\W+{_COUNT} (?:nodul|lesion|tumou?r|feeder|branch)")
+_REDUCED = re.compile(
+    r"\b(?:halved|reduced|lowered|adjusted|decreased|cut)(?: by [^,;]{1,9})? ?(?:to|\()(?: only| about)? ?[\d.]+ ?mg"
+)
 _FUZZY_FROM = 7
 _RATE = re.compile(
     r"\s*(?:/\s*|per )(?:d?l|ml|kg|day|d|h|hr|hour|min|minute|week|month)\b|\s*(?:bid|tid|qd|daily)\b", re.IGNORECASE
@@ -153,6 +156,9 @@ def _multiplied(tokens: list[Token], clause: str) -> list[Token]:
 def _each(tokens: list[Token], clause: str) -> list[Token]:
     """Read "two vials, each loaded with 75 mg", "two vials of 50 mg each" and "5 ml per nodule, two nodules"."""
     lower = clause.lower()
+    if turn := _REDUCED.search(lower):
+        # "60 mg was reduced to 30 mg" gives 30 mg.
+        return [t for t in tokens if not (_has_dose(t) and t.end <= turn.start())]
     if " each" not in lower and " per " not in lower:
         return tokens
     if per := _PER.search(lower):
@@ -164,7 +170,7 @@ def _each(tokens: list[Token], clause: str) -> list[Token]:
     count, each = NUMBER_WORDS.get(vials[1]) or int(vials[1]), vials.end() - len("each")
     before = [t for t in tokens if t.quantity and t.end <= each and not clause[t.end : each].strip(" (,")]
     after = [t for t in tokens if t.start > each and _has_dose(t)]
-    chosen = (before or after)[:1]
+    chosen = (before or after)[:1] or [t for t in tokens if t.start < each and _has_dose(t)][-1:]
     return [_times(t, count) if t in chosen else t for t in tokens]
 
 

@@ -82,7 +82,10 @@ def read_outcomes(clauses: Iterable[Clause], title: str) -> list[Reading]:
     for clause in clauses:
         if section(clause.heading) in ("history", "plan"):
             continue
-        start = topic if words.PRONOUN.search(clause.lower) else ""
+        goes_on = words.PRONOUN.search(clause.lower) or words.WHERE.match(clause.lower)
+        start = topic if goes_on else ""
+        if not (start or words.TOPIC.search(clause.lower) or words.RESULT.search(clause.heading)):
+            continue
         parts = _parts(clause, start)
         found += _read(clause, parts, imaging)
         topic = next((p.about for p in reversed(parts) if p.about), topic)
@@ -94,13 +97,19 @@ def _read(clause: Clause, parts: list[_Part], imaging: bool) -> Iterator[Reading
     if sace := words.SACE.search(clause.lower):
         yield Reading("staining", words.SACE_LEVEL[sace[1].lower()], clause.start, end)
         return
-    if words.PAST.search(clause.lower) or words.BEFORE_AND_AFTER.search(clause.lower):
+    past = words.PAST.search(clause.lower)
+    compared = past and clause.lower[: past.start()].endswith(words.COMPARED)
+    if (past and not compared) or "before and after" in clause.lower:
         return
+    before = ""
     for part, following in pairwise([*parts, _Part("", 0, 0, "")]):
         if part.about == "shunt" and (words.SHUNT.search(part.text) or changes(part.text)):
             value = state(part.text)
             if value == "present" and following.about in ("staining", "supply", "") and changes(following.text):
                 value = state(following.text)
+            if before == "reduced" and words.NOT_GONE.search(part.text):
+                value = before
+            before = value
             yield Reading("shunt", value, clause.start + part.start, clause.start + part.end)
         deposits = part.about == "deposition" or (part.about == "shunt" and words.DEPOSIT.search(part.text))
         if deposits and (stated := quality(part.text) or quality(following.text)):
@@ -120,7 +129,12 @@ def _levels(text: str, parts: list[_Part]) -> Iterator[tuple[str, int]]:
         if part.about not in levels:
             continue
         value, rest = level(part.text, part.about == "staining")
-        if value is None and not rest and following.about not in ("", "deposition"):
+        if (
+            value is None
+            and not rest
+            and following.about not in ("", "deposition")
+            and not words.VERB.search(part.text)
+        ):
             # Two subjects share the predicate behind the second: "arteries and staining disappeared".
             value, rest = level(following.text, part.about == "staining")
         if rest and any(_elsewhere(part, p) for p in parts):
@@ -151,6 +165,7 @@ def _parts(clause: Clause, about: str) -> list[_Part]:
     """Cut a clause into parts, each with what it is about; a part without a subject keeps the one before."""
     text = clause.lower
     edges = [0, *(m.start() for m in words.PARTS.finditer(text)), len(text)]
+    filled = words.FILLED.search(text)
     unchanged = words.EXAMINED.search(text) and words.NO_CHANGE.search(text)
     if not about and (unchanged or words.RESULT.search(clause.heading)):
         about = "supply"
@@ -160,6 +175,8 @@ def _parts(clause: Clause, about: str) -> list[_Part]:
         part = text[start:end]
         if words.SHUNT.search(part):
             about = "shunt"
+        elif filled and "fill" in part:
+            about = "deposition"
         elif words.DEPOSITED.search(part) or (words.DEPOSIT.search(part) and words.OIL.search(text)):
             about = "deposition"
         elif words.STAIN.search(part):

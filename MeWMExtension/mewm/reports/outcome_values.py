@@ -18,7 +18,7 @@ def level(phrase: str, staining: bool) -> tuple[int | None, bool]:
         phrase: a part of a clause about staining or supply.
         staining: whether it is about staining.
     """
-    if words.NOT_THERE.search(phrase):
+    if words.NOT_THERE.search(phrase) or words.FAILED.search(phrase):
         return 1, False
     gone, less = words.GONE.search(phrase), words.LESS.search(phrase)
     rest, same = bool(words.REST.search(phrase)), words.SAME.search(phrase)
@@ -39,9 +39,13 @@ def level(phrase: str, staining: bool) -> tuple[int | None, bool]:
             return 1, False
         if rest or (words.STAIN if staining else words.FLOWING).search(phrase):
             return near, False
+        if not staining and not gone and words.NO_FEEDER.search(phrase):
+            return near, False
     if gone:
+        if words.EXCEPT.search(phrase):
+            return 3, False
         if words.WEAK.search(phrase) and not words.COMPLETE.search(phrase):
-            return 2, rest
+            return (3 if words.STRONG.search(phrase) else 2), rest
         return near, rest and not denied
     if less:
         strong = (words.STRONG.search(phrase) or near == 3) and not words.WEAK.search(phrase)
@@ -50,10 +54,16 @@ def level(phrase: str, staining: bool) -> tuple[int | None, bool]:
         return 1, False
     if (rest or same) and words.SMALL.search(phrase):
         return 3, False
+    if words.REMAINED.search(phrase) and not words.PART_LEFT.search(phrase):
+        return 1, False
     if rest:
         return (2, False) if words.PARTLY.search(phrase) else (None, True)
     if same and not (words.PARENT.search(phrase) and not words.STAIN.search(phrase)):
         return (None, True) if words.WEAK.search(phrase) else (1, False)
+    if staining and words.SLIGHT.search(phrase):
+        return None, True
+    if words.DEGREE.search(phrase) and not words.VERB.search(phrase):
+        return 2 if words.WEAK.search(phrase) else near, False
     return None, bool(words.EXCEPT.search(phrase))
 
 

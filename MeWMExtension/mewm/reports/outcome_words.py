@@ -8,14 +8,14 @@ STAIN = re.compile(
     r"\b(?:stai?n\w*|blush\w*|(?:tumou?r|lesion) (?:shadow|opacity|response)|"
     r"opacification|tumou?r(?:al|ous)? (?:vasculature|perfusion|enhancement)|"
     r"vascularity|hyper-?vascular\w*|vasculari[sz]ed|neo-?(?:vascul|angiogen)\w*|(?:residual|persistent|viable) "
-    r"(?:tumou?r(?:al|ous)? )?(?:enhancement|tumou?r)|"
-    r"de-?(?:hyper)?vascular\w*|abnormal (?:tumou?r )?(?:vessels|enhancement)|(?:arterial )?perfusion of the|"
+    r"(?:tumou?r(?:al|ous)? )?(?:enhancement|tumou?r(?! ?-?(?:feed|vess|art|suppl|branch)))|"
+    r"de-?(?:hyper)?vascular\w*|abnormal (?:tumou?r )?(?:vessels|enhancement)|perfusion of the|(?:tumou?r|lesion|nodule|mass)(?: is| was)? (?:\w+ ){0,2}perfus\w+|"
     r"fill\w* (?:of )?(?:the )?tumou?r|(?:angiographic|partial|complete|incomplete) (?:cr|pr|sd|response))\b"
 )
 SUPPLY = re.compile(
     r"\b(?:feed\w*|(?:tumou?r(?:al|ous)?|abnormal|pathologic\w*|neoplastic|target|segmental|"
     r"subsegmental|supplying|lateral|medial|nutri\w+|nourishing)"
-    r"[ -](?:\w+ )?(?:arter\w+|vessels?|branch\w*|one|vasculature|inflow)|branch(?:es)?|blood (?:supply|flow|vessels)|"
+    r"[ -](?:\w+ )?(?:arter\w+|vessels?|branch\w*|one|vasculature|inflow|circulation)|branch(?:es)?|blood (?:supply|flow|vessels)|"
     r"(?:arter\w+|vessels?) (?:that )?(?:suppl|feed|nourish)\w*|suppl(?:y|ying) (?:arter\w+|vessels?)|"
     r"(?:antegrade|arterial|forward) (?:in)?flow|(?:in)?flow|(?:sub|near-?)?stasis|stagnat\w*|static|"
     r"(?:near|near-complete|incomplete) occlusion|occlusion (?:of|was|is)|blockage of|occlusion complete|"
@@ -33,14 +33,23 @@ DEPOSIT = re.compile(
     r"stain\w* well|well[- ]stained|t[ao]ken? up|took up)\b"
     r"|\b(?:lipiodol|iodi[sz]ed oil|oil|emulsion) (?:\w+ly )?(?:staining|filling|fill(?:s|ed)|cover(?:s|ed)|is dense|was dense)"
 )
-DEPOSITED = re.compile(r"\bdeposi\w+|\buptake\b|\bretention\b")
+DEPOSITED = re.compile(r"\bdeposi\w+|\baccumulat\w+|\buptake\b|\bretention\b")
 OIL = re.compile(r"lip[io]+dol|lipo?iodol|oil\b|ethiod|\blip\b|tumou?r|lesion|target|nodule|mass")
 
+# A clause without one of these speaks of none of the four: one look instead of many.
+TOPIC = re.compile(
+    r"stai?n|blush|shadow|opaci|vascul|perfus|enhanc|angiogen|viable|abnormal|respon|fill|feed|branch|blood|suppl|nutri|"
+    r"nourish|flow|stasis|stagn|static|occlu|block|(?:complete|total|partial|vessel|arterial|to|until) emboli[sz]|"
+    r"end-?point|effect|arter|vessel|target|shunt|fistul|av[fs -]|ap[fs -]|a-[vp]|early|depos|uptake|accumul|retention|"
+    r"retained|coverage|distribut|took up|taken up|token up|take up|cover|dense|angiogra|arteriogra|dsa|sace|emboli[sz]ed"
+)
 GOOD = re.compile(
     r"\b(?:satisf\w+|good|well|dense(?:ly)?|complet\w+|compact\w*|excellent|homogen\w+|full\w*|"
     r"intense\w*|adequate\w*|ideal|perfect\w*|strong\w*|great)\b"
 )
-FAIR = re.compile(r"\b(?:moderate\w*|acceptable|fair\w*|average|medium|general|partial\w*|so-so|reasonabl\w+)\b")
+FAIR = re.compile(
+    r"\b(?:in part|partly|moderate\w*|acceptable|fair\w*|average|medium|general|partial\w*|so-so|reasonabl\w+)\b"
+)
 BAD = re.compile(
     r"\b(?:insufficien\w+|poor\w*|patch\w+|incomplet\w+|sparse\w*|unsatisf\w+|scant\w*|weak\w*|"
     r"inadequate\w*|faint\w*|uneven|little|low|thin\w*|minimal\w*|limited|heterogen\w+)\b"
@@ -85,21 +94,41 @@ SAME = re.compile(
     r"continu\w+ to|continued|partial\w* (?:present|visible))\b"
 )
 CHANGE = re.compile(
-    r"\b(?:chang\w+|reduc\w+|decre\w+|diminish\w*|improv\w+|effect\w*|response|difference|oc+lu\w+|alter\w+|weak\w+|block\w+|regress\w+)\b"
+    r"\b(?:chang\w+|reduc\w+|decre\w+|diminish\w*|improv\w+|effect\w*|response|difference|oc+lu\w+|alter\w+|weak\w+|block\w+|regress\w+|affect\w+)\b"
 )
 REST = re.compile(
     r"\b(?:resid\w+|remaining|remnant|remain\w*|rest|(?:partly|partially|some|little|few|was|is|still) left)\b"
 )
 NOT_SEEN = re.compile(
-    r"\bno longer\b|\b(?:not?|without) (?:\w+ ){0,2}(?:seen|visible|visuali[sz]ed|detect\w+|observed|identified|discern\w+|"
+    r"\bno longer\b|\b(?:not?|without|hardly|barely|scarcely) (?:\w+ ){0,2}(?:seen|visible|visuali[sz]ed|detect\w+|observed|identified|discern\w+|"
     r"demonstrated|apparent|shown|noted|opacified|filled|filling)\b"
 )
 # So little is left that the rest counts as gone, unlike "faint" or "slight" staining, which may be everywhere.
+# "Staining: slight", "slight staining": some is left, and not much.
+SLIGHT = re.compile(
+    r"\b(?:stai?n|blush)\w*\W+(?:was |is |only |very )*(?:slight|faint|weak|mild|minimal|pale|light)\b|"
+    r"\b(?:slight|faint|weak|mild|minimal|little|light|some) (?:residual |tumou?r(?:al)? )*(?:stai?n|blush)"
+)
+# As a predicate of its own: "staining remained", not "remained in part" nor "residual staining remained".
+REMAINED = re.compile(r"\bremain(?:s|ed)\b")
+PART_LEFT = re.compile(
+    r"\b(?:moderate\w*|resid\w+|remaining|remnant|rest|in part|part(?:ly|ial\w*)?|some|small|few|little|slight\w*|mild\w*|faint\w*|weak\w*|"
+    r"minimal\w*|only|margin\w*|peripher\w+|focal\w*|edge|rim|portion|area|areas)\b"
+)
+NO_FEEDER = re.compile(
+    r"\b(?:no|without)(?: \w+){0,3} (?:tumou?r[- ]feeding|(?:tumou?r|abnormal) vessels|blood supply|feed\w+)(?!.*\bfrom\b)"
+)
+FAILED = re.compile(r"\bfail\w* (?:to|of)\b|\bunable to\b|\bunsuccessful\w*")
+FILLED = re.compile(r"\bfill\w* (?:of )?(?:the )?\w+ with (?:the )?(?:lip|iodi|oil|emulsion)")
 SMALL = re.compile(
     r"\b(?:minimal|tiny|minute|few|trace|traces|punctate|negligible|scanty|little|small (?:area|amount|part|portion|"
     r"patch|spot|rim|focus|residu\w+|remnant|nodule|branch)\w*|(?:one|single|slender|thin) (?:\w+ )?(?:branch|feeder|vessel|twig)|"
     r"only a small|only minimal)\b"
 )
+# A part with such a word has its own predicate, or shares none.
+VERB = re.compile(r"\b(?:was|were|is|are|has|had|could)\b")
+# The degree alone, where the subject stands before: "in segment 6 almost total".
+DEGREE = re.compile(r"\b(?:total|complet\w+|sub-?total|incomplet\w+|partial\w*|partly|in part|fully)\W*$")
 OTHERWISE = re.compile(r"\botherwise\b")
 # "The blush disappeared in S2, not in S8."
 NOT_THERE = re.compile(r"^\W*not (?:in|at|of|for) ")
@@ -108,7 +137,7 @@ ELLIPSIS = re.compile(
     r"(?:^|[:,])\s*(?:one|two|three|four|both|all|the (?:first|second|third|other|others|rest|remaining))(?: of \w+)? "
     r"(?:was|were|is|are|remain\w*|had|became|disap\w+|show\w*)\b"
 )
-EXCEPT = re.compile(r"\b(?:except|apart from|aside from|save for|other than|but for)\b")
+EXCEPT = re.compile(r"\b(?:except|all but|apart from|aside from|save for|other than|but for)\b")
 # The share that is left, or that went, in words.
 FRACTIONS = (
     (re.compile(r"\b(?:two[- ]thirds|2/3|three[- ]quarters|3/4|nine[- ]tenths)"), 70),
@@ -143,7 +172,9 @@ EXAMINED = re.compile(r"angiogra|arteriogra|\bdsa\b")
 NO_CHANGE = re.compile(r"\bno (?:\w+ )?(?:change|improvement|effect|reduction|difference)|\bunchanged\b")
 UNTOUCHED = re.compile(r"\bremain\w* (?:\w+ )?(?:hypervascular|unchanged|patent|open|similar|the same|unoccluded)")
 ARROWS = re.compile(r"↓+")
-NOT_WHOLLY = re.compile(r"\bnot (?:completely|fully|entirely|totally|yet)\b")
+NOT_WHOLLY = re.compile(
+    r"\bnot (?:complete\w*|fully|entirely|totally|yet)\b|\bcomplete\b[^,;]*\bnot (?:achieved|obtained|reached|possible)"
+)
 NOT_GONE = re.compile(r"\b(?:not|n't|never)\b.*\b(?:dis+a?p\w+|vanish\w*|go|resolve\w*)\b")
 NOT_DONE = re.compile(r"\b(?:not|n't|never)\b.*\b(?:occlu\w*|be|clos\w*|emboli\w*)\b")
 FLOWING = re.compile(r"\bflow\b|opacif")
@@ -166,12 +197,11 @@ SEQUENCE = re.compile(
     r"\b(?:thus|then|finally|eventual\w*|subsequent\w*|until|further|additional\w*|afterwards|thereafter)\b"
 )
 PARTS = re.compile(
-    r",(?!\d)|\b(?:and|but|while|whereas|with|although|though|followed by|then|despite|except)\b|\s-\s|/(?=\s)"
+    r",(?!\d)|\b(?:and|(?<!all )but(?! (?:persist|resid|incomplete|partial|not complete|still (?:present|visible)))|while|whereas|with|although|though|followed by|then|despite|except)\b|\s-\s|/(?=\s)"
 )
 CROSS_SECTION = re.compile(r"\b(?:ct|mri|mr|follow-?up|computed|magnetic)\b")
 ANGIOGRAPHIC = re.compile(r"angio|arteriogra|dsa|embol|blush|stain|stasis|tace|inject")
 ANGIOGRAPHY = re.compile(r"angio|arterio|dsa|tace\b|emboli[sz]ation|procedure")
-PAST = re.compile(
-    r"(?<!than )(?<!with )(?<!to )(?<!with that )(?<!as )\b(?:prior to|before (?:the )?(?:embol|treat|tace)|pre-?(?:embol|treat|tace))"
-)
-BEFORE_AND_AFTER = re.compile(r"before and after")
+PAST = re.compile(r"(?:prior to|before (?:the )?(?:embol|treat|tace)|pre-?(?:embol|treat|tace))")
+# Before one of these words "before treatment" is what the end is compared with.
+COMPARED = ("than ", "with ", "to ", "that ", "as ")

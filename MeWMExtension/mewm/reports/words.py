@@ -43,7 +43,7 @@ _ALSO_CALLED = {
     "nbca": "glubran2, medical glue, tissue glue, n-butylcyanoacrylate, nbca lipiodol glue",
     "absolute_alcohol": "absolute ethylalcohol, 100% ethanol, dehydrated ethyl alcohol",
     "doxorubicin_eluting_beads": (
-        "dc bead m1, dc beads m1, lc bead lumi, lc beads lumi, dc bead lumi, lc bead m1, drug eluting "
+        "dc bead m1, dc beadm1, dc beads m1, lc bead lumi, lc beads lumi, dc bead lumi, lc bead m1, drug eluting "
         "microsphere, drug loaded beads, drug-loaded microspheres, doxorubicin-loaded microspheres"
     ),
 }
@@ -69,7 +69,7 @@ FOREIGN = _names(
     human adenovirus, sorafenib, lenvatinib, regorafenib, apatinib, donafenib, cabozantinib, ramucirumab,
     interferon, iodine-131, i-131, 131i-lipiodol, licartin, y-90, yttrium-90, therasphere, sir-spheres,
     sirspheres, holmium-166, quiremspheres, onyx, coil, coils, microcoil, microcoils, platinum coils, vascular
-    plug, amplatzer plug, embozene, embogold, embocept, spherex, degradable starch microspheres, starch
+    plug, amplatzer plug, embozene, embogold, embocept, embocept s, spherex, degradable starch microspheres, starch
     microspheres, dsm, hydropearl, ethiblock, ethibloc, sodium tetradecyl sulfate, polidocanol, autologous clot,
     thrombin, fibrin glue, debiri, embocube, lc bead irinotecan
     """
@@ -218,6 +218,7 @@ _REPORT_PLAIN = _words(
     information informed infusions initially injections inr instruction instructions intensity intercostal
     internal international interrupted interruption interventional intra intraarterial intravenous intravenously
     iodine italy ivc jan january japan jiangsu jul july jun june kaken kayaku keep keeping kept kg kidney known
+    halved doubled lowered adjusted abundant
     korea kv trial registry blank bland unloaded domestic imported ordinary calibrated spherical nonspherical
     laboratoire lake lakes largely last late lateral least leave leaves left less lessened let lha
     lighter limit limited line lines lipa lipiodolized liquid loading lobar lobes local locoregional loss lost
