@@ -77,7 +77,7 @@ def clinical_cox(args: argparse.Namespace) -> int:
 
 def autoencoder(args: argparse.Namespace) -> int:
     """Train the autoencoder, then measure it and write its bundle."""
-    from mewm.errors import InputError, ResourceError
+    from mewm.errors import Cancelled, InputError, ResourceError
 
     try:
         from mewm.training.autoencoder.config import AutoencoderConfig
@@ -96,17 +96,22 @@ def autoencoder(args: argparse.Namespace) -> int:
     path = args.config or resource_path("Models/dynamics_autoencoder/configs/train.yaml")
     config = read_config(path, AutoencoderConfig)
     if not args.export_only:
-        with counted("reading cases", None) as progress:
-            best = train_autoencoder(
-                args.cohort,
-                args.work,
-                config,
-                device=args.device,
-                begin_with=args.begin_with,
-                tell=training_line,
-                warn=print_now,
-                reading=progress,
-            )
+        try:
+            with counted("reading cases", None) as progress:
+                best = train_autoencoder(
+                    args.cohort,
+                    args.work,
+                    config,
+                    device=args.device,
+                    begin_with=args.begin_with,
+                    tell=training_line,
+                    warn=print_now,
+                    reading=progress,
+                )
+        except Cancelled as stopped:
+            # What was learnt is kept, unlike in every other command.
+            print_now(str(stopped))
+            return 130
         print_now(f"best validation figure: {best:.4f}; checkpoints in {args.work}")
     if args.out is not None and is_first_process():
         with counted("measuring cases", None) as progress:

@@ -19,6 +19,8 @@ from mewm.dynamics.autoencoder.bottleneck import make_bottleneck
 
 REDUCTION = 4
 """Voxels of the CT along the edge of a latent voxel."""
+LOG_VARIANCE = -6.0
+"""Of the noise in untrained continuous latents: a standard deviation of 0.05, about 7 HU in the decoded CT."""
 WINDOW_HU = (-175.0, 600.0)
 """Attenuation that becomes -1 and 1 (the paper's window); what lies outside is cut off."""
 
@@ -78,7 +80,11 @@ def unfold(x: torch.Tensor) -> torch.Tensor:
 
 
 class Autoencoder(nn.Module):
-    """Encoder, bottleneck and decoder.
+    """Encoder, bottleneck and decoder, beside a plain downsampling that they need not learn.
+
+    8 numbers a 4³ block can hold the CT at half its resolution: the means of 2³ voxels in Haar's orthonormal basis. The
+    untrained network does just that and interpolates linearly on the way back; what it learns is added to it. So a
+    training begins with a usable codec and spends itself on edges. With fewer latent channels the finest are left out.
 
     Args:
         latent_channels: numbers a latent voxel.
@@ -104,6 +110,8 @@ class Autoencoder(nn.Module):
         fine, coarse = widths
         self.latent_channels = latent_channels
         self.bottleneck = make_bottleneck(bottleneck, latent_channels, **(bottleneck_options or {}))
+        self.plain_in = nn.Conv3d(8, latent_channels, 1)
+        self.plain_out = nn.Conv3d(latent_channels, 8, 1)
         self.encoder = nn.Sequential(
             nn.Conv3d(8, fine, 3, padding=1),
             *(ResidualBlock(fine) for _ in range(encoder_blocks[0])),
@@ -125,15 +133,16 @@ class Autoencoder(nn.Module):
         )
         self.register_buffer("latent_mean", torch.zeros(latent_channels))
         self.register_buffer("latent_std", torch.ones(latent_channels))
+        self._begin_plainly()
 
     def forward(self, x: torch.Tensor, generator: torch.Generator | None = None) -> Coding:
         """Reconstruct volumes (N, 1, D, H, W) in window units, edges multiples of 4, through the bottleneck's noise."""
-        latent, penalty = self.bottleneck(self.encoder(fold(x)), generator)
+        latent, penalty = self.bottleneck(self._encode(x), generator)
         return Coding(self._decode(latent), latent, penalty)
 
     def encode(self, x: torch.Tensor) -> torch.Tensor:
         """Return latents of window units, standardised by channel: (N, 1, D, H, W) → (N, C, D/4, H/4, W/4)."""
-        latent = self.bottleneck.mode(self.encoder(fold(x))).float()
+        latent = self.bottleneck.mode(self._encode(x)).float()
         return (latent - self._channelwise(self.latent_mean)) / self._channelwise(self.latent_std)
 
     def decode(self, latent: torch.Tensor) -> torch.Tensor:
@@ -147,8 +156,34 @@ class Autoencoder(nn.Module):
         self.latent_mean.copy_(mean)
         self.latent_std.copy_(std.clamp_min(1e-6))
 
+    def _encode(self, x: torch.Tensor) -> torch.Tensor:
+        blocks = fold(x)
+        plain = self.plain_in(fold(blocks.mean(dim=1, keepdim=True)))
+        learned = self.encoder(blocks)
+        # Further inputs of the bottleneck, such as the spread of its noise, have no plain counterpart.
+        return torch.cat([learned[:, : self.latent_channels] + plain, learned[:, self.latent_channels :]], dim=1)
+
     def _decode(self, latent: torch.Tensor) -> torch.Tensor:
-        return unfold(self.decoder_fine(unfold(self.decoder_coarse(latent))))
+        plain = functional.interpolate(unfold(self.plain_out(latent)), scale_factor=2, mode="trilinear")
+        return unfold(self.decoder_fine(unfold(self.decoder_coarse(latent)))) + plain
+
+    @torch.no_grad()
+    def _begin_plainly(self) -> None:
+        """Set the weights so that only the plain path speaks, with little noise in the latents."""
+        pair = torch.tensor([[1.0, 1.0], [1.0, -1.0]]) / 2**0.5
+        # Rows by the number of differences they hold, the mean first.
+        haar = torch.einsum("ai,bj,ck->abcijk", pair, pair, pair).reshape(8, 8)[[0, 1, 2, 4, 3, 5, 6, 7]]
+        # Differences are smaller than means; so scaled, all are of one size in a CT.
+        gain = torch.tensor([1.0, 4.0, 4.0, 4.0, 8.0, 8.0, 8.0, 8.0])
+        for layer, basis in ((self.plain_in, haar * gain[:, None]), (self.plain_out, haar.T / gain)):
+            kept = basis[: layer.out_channels, : layer.in_channels]
+            layer.weight.zero_()
+            layer.weight[: kept.shape[0], : kept.shape[1], 0, 0, 0] = kept
+            nn.init.zeros_(layer.bias)
+        for head in (self.encoder[-1], self.decoder_fine[-1]):
+            nn.init.zeros_(head.weight)
+            nn.init.zeros_(head.bias)
+        self.encoder[-1].bias[self.latent_channels :] = LOG_VARIANCE
 
     @staticmethod
     def _channelwise(values: torch.Tensor) -> torch.Tensor:

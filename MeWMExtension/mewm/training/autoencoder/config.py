@@ -26,7 +26,7 @@ class LossWeights:
     squared: float = 4.0
     perceptual: float = 0.02
     adversarial: float = 0.0
-    bottleneck: float = 2e-4
+    bottleneck: float = 2e-3
     adversarial_from: float = 0.5
 
 
