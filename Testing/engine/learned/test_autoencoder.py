@@ -98,6 +98,23 @@ def test_standardised_latents_decode_to_the_same_ct():
         torch.testing.assert_close(network.decode(latents), plain, atol=1e-4, rtol=1e-4)
 
 
+@pytest.mark.parametrize("channels", [8, 4])
+def test_an_untrained_network_is_a_plain_downsampling(channels):
+    network = small_network(latent_channels=channels).eval()
+    rng = np.random.default_rng(0)
+    smooth = ndimage.gaussian_filter(rng.normal(size=(32, 32, 32)), 3, mode="wrap")
+    x = torch.from_numpy(0.3 * smooth / smooth.std()).float()[None, None].clamp(-1, 1)
+    with torch.no_grad():
+        latents = network.encode(x)
+        made = network.decode(latents)
+    assert latents.shape == (1, channels, 8, 8, 8)
+    if channels == 8:
+        half = torch.nn.functional.avg_pool3d(x, 2)
+        torch.testing.assert_close(made, torch.nn.functional.interpolate(half, scale_factor=2, mode="trilinear"))
+    # Four of eight numbers hold the mean and the slope of a block.
+    assert (made - x).abs().mean() < (0.04 if channels == 8 else 0.06) < 0.3 * x.abs().mean()
+
+
 def balls(count=64, edge=16):
     """Cubes of liver with a ball of tumour or oil somewhere, noise of 10 HU, window units."""
     rng = np.random.default_rng(0)
