@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
+import shutil
 from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -10,10 +14,11 @@ import numpy as np
 import slicer.util
 
 from mewm.errors import InputError
-from MeWMModuleLib.masks import ijk_to_ras, mask_array
+from MeWMModuleLib.masks import ijk_to_ras, mask_steps
 
-# Written at once; some ten milliseconds on a slow disk.
-_PIECE = 8 * 2**20
+# Written, and taken away again, at once; some ten milliseconds on a slow disk.
+_PIECE = 2 * 2**20
+_FREED = 32 * 2**20
 # Empty voxels around a mask on a grid of its own.
 _MARGIN = 8
 _KINDS = {
@@ -30,25 +35,38 @@ _KINDS = {
 _FLIP = np.diag((-1.0, -1.0, 1.0, 1.0))
 
 
+@dataclass(frozen=True)
+class Inputs:
+    """What was written for the engine so far.
+
+    Attributes:
+        files: ``ct``, ``lesion`` and ``liver`` to their paths.
+        lesion: mask of the tumour and its matrix, see :func:`MeWMModuleLib.masks.mask_steps`; set at the end.
+    """
+
+    files: dict[str, str] = field(default_factory=dict)
+    lesion: tuple[np.ndarray, np.ndarray] = (np.zeros((0, 0, 0), np.uint8), np.eye(4))
+
+
 def write_inputs(
     folder: Path, ct: Any, tumour: tuple[Any, str], liver: tuple[Any, str] | None = None
-) -> Iterator[dict[str, str]]:
+) -> Iterator[Inputs]:
     """Write CT and masks as uncompressed NRRD, in steps; nothing names the patient.
 
     Args:
         folder: an existing folder.
         ct: volume node.
-        tumour: node and identifier of the mask, see :func:`MeWMModuleLib.masks.mask_array`.
+        tumour: node and identifier of the mask, see :func:`MeWMModuleLib.masks.mask_steps`.
         liver: the same, optional.
 
     Yields:
-        The files written so far: ``ct``, ``lesion`` and ``liver`` to their paths. The last one is complete.
+        What is there so far; the last one is complete.
 
     Raises:
         InputError: the CT is not a three-dimensional scalar volume, or a mask is missing or empty.
         OSError: the disk is full or not writable.
     """
-    files: dict[str, str] = {}
+    inputs = Inputs()
     array = slicer.util.arrayFromVolume(ct)
     if array.ndim != 3 or array.dtype.name not in _KINDS:
         raise InputError(f"{ct.GetName()} has voxels of {array.dtype.name} in {array.ndim} dimensions; choose a CT.")
@@ -58,13 +76,35 @@ def write_inputs(
         elif node is None:
             continue
         else:
-            voxels, matrix = _with_surroundings(*mask_array(*node), array.shape, ijk_to_ras(ct))
-        yield files
+            mask = None
+            for step in mask_steps(*node):
+                mask = step
+                yield inputs
+            assert mask is not None
+            if name == "lesion":
+                inputs = replace(inputs, lesion=mask)
+            voxels, matrix = _with_surroundings(*mask, array.shape, ijk_to_ras(ct))
+        yield inputs
         path = folder / f"{name}.nrrd"
         for _ in write_nrrd(path, voxels, matrix):
-            yield files
-        files = {**files, name: str(path)}
-        yield files
+            yield inputs
+        inputs = replace(inputs, files={**inputs.files, name: str(path)})
+        yield inputs
+
+
+def remove_inputs(folder: Path) -> Iterator[None]:
+    """Remove what :func:`write_inputs` wrote, in steps: to free some hundred megabytes takes a disk its time."""
+    with contextlib.suppress(OSError):
+        for path in sorted(folder.iterdir()):
+            size = path.stat().st_size if path.is_file() else 0
+            while size > _FREED:
+                size -= _FREED
+                os.truncate(path, size)
+                yield
+            if path.is_file():
+                path.unlink()
+            yield
+    shutil.rmtree(folder, ignore_errors=True)
 
 
 def write_nrrd(path: Path, array: np.ndarray, ijk_to_ras: np.ndarray) -> Iterator[int]:

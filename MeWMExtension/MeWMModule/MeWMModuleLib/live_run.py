@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +11,8 @@ import numpy as np
 import slicer
 import slicer.util
 
-from mewm.errors import InputError
 from MeWMModuleLib import appearance
-from MeWMModuleLib.masks import ijk_to_ras
+from MeWMModuleLib.future_steps import NOTICE, Future, future_steps, voxels_in
 from MeWMModuleLib.nodes import (
     PROTOCOL_ATTRIBUTE,
     PROTOCOL_ID_ATTRIBUTE,
@@ -25,11 +23,10 @@ from MeWMModuleLib.nodes import (
     keep,
     mark_synthetic,
     nodes_of_class,
-    read_detached,
     remove_nodes,
 )
 from MeWMModuleLib.ranking_table import add_ranking_table, ranking_rows, set_ranking_rows
-from MeWMModuleLib.segmentations import add_label_segmentation, add_mask_segmentation
+from MeWMModuleLib.segmentations import add_mask_segmentation
 from MeWMModuleLib.survival_plot import add_survival_plot, put_curves
 
 CT_REFERENCE = "MeWM.CT"
@@ -39,26 +36,7 @@ CASE_ATTRIBUTE = "MeWM.Case"
 CENTRE_ATTRIBUTE = "MeWM.CentreRAS"
 DIAMETER_ATTRIBUTE = "MeWM.DiameterMm"
 RUNNING, COMPLETE = "running", "complete"
-NOTICE = "SIMULATED by MeWM with demonstration models. Research use only; not a medical device."
-
-
-@dataclass(frozen=True)
-class Future:
-    """One simulated future in the scene.
-
-    Attributes:
-        protocol_id: names the treatment.
-        text: the protocol in words.
-        simulated: simulated CT; of the part of the CT in which anything changed, or whole.
-        difference: simulated minus pre-treatment HU on the same grid.
-        tissue: segmentation of liver, viable tumour, necrosis and lipiodol.
-    """
-
-    protocol_id: str
-    text: str
-    simulated: Any
-    difference: Any
-    tissue: Any
+_ROLES = ("simulated", "difference", "tissue")
 
 
 class LiveRun:
@@ -143,66 +121,26 @@ class LiveRun:
 
     def future(self, protocol_id: str) -> Future | None:
         """Return the nodes of a simulated protocol, or ``None`` if it has no volumes in the scene."""
-        found = {
-            node.GetAttribute(ROLE_ATTRIBUTE): node
-            for node in self._volumes()
-            if node.GetAttribute(PROTOCOL_ID_ATTRIBUTE) == protocol_id
-        }
-        if not {"simulated", "difference", "tissue"} <= found.keys():
-            return None
-        text = found["simulated"].GetAttribute(PROTOCOL_ATTRIBUTE)
-        return Future(protocol_id, text, found["simulated"], found["difference"], found["tissue"])
+        return next((future for future in self.futures() if future.protocol_id == protocol_id), None)
 
     def futures(self) -> list[Future]:
         """Return all simulated protocols that have volumes in the scene."""
-        ids = [
-            node.GetAttribute(PROTOCOL_ID_ATTRIBUTE)
-            for node in self._volumes()
-            if node.GetAttribute(ROLE_ATTRIBUTE) == "simulated"
+        found: dict[str, dict[str, Any]] = {}
+        for node in self._volumes():
+            key = node.GetAttribute(PROTOCOL_ID_ATTRIBUTE)
+            if key:
+                found.setdefault(key, {})[node.GetAttribute(ROLE_ATTRIBUTE)] = node
+        return [
+            Future(key, nodes["simulated"].GetAttribute(PROTOCOL_ATTRIBUTE), *(nodes[role] for role in _ROLES))
+            for key, nodes in found.items()
+            if nodes.keys() >= set(_ROLES)
         ]
-        return [future for future in map(self.future, ids) if future is not None]
 
     def put_future(self, protocol_id: str, text: str, ct_file: str | Path, tissue_file: str | Path) -> Future:
-        """Add a simulated future, or replace it; on an error the scene stays as it was.
-
-        Args:
-            protocol_id: names the treatment.
-            text: the protocol in words.
-            ct_file: simulated CT on voxels of the pre-treatment CT, HU.
-            tissue_file: tissue labels on the same grid.
-
-        Raises:
-            InputError: a file cannot be read or does not lie on the voxels of the CT.
-        """
-        ct = self.ct
-        if ct is None:
-            raise InputError("The pre-treatment CT is no longer in the scene, so its simulated future cannot be shown.")
-        simulated = read_detached(Path(ct_file), f"SIMULATED {text}")
-        tissue = add_label_segmentation(
-            self.scene, Path(tissue_file), f"SIMULATED tissue {text}", appearance.TISSUES, simulated
-        )
-        try:
-            change = _change(simulated, ct)
-        except InputError:
-            remove_nodes(self.scene, [tissue], [])
-            raise
-        self.drop_future(protocol_id)
-        folder = add_folder(self.scene, self._folder(), f"{text} (SIMULATED)", self.identifier)
-        hierarchy = slicer.vtkMRMLSubjectHierarchyNode.GetSubjectHierarchyNode(self.scene)
-        hierarchy.SetItemAttribute(folder, PROTOCOL_ID_ATTRIBUTE, protocol_id)
-        self.scene.AddNode(simulated)
-        simulated.CreateDefaultDisplayNodes()
-        appearance.set_ct_window(simulated.GetDisplayNode())
-        difference = self.scene.AddNewNodeByClass("vtkMRMLScalarVolumeNode", f"SIMULATED change {text}")
-        difference.CopyOrientation(simulated)
-        slicer.util.updateVolumeFromArray(difference, change)
-        difference.CreateDefaultDisplayNodes()
-        appearance.set_difference_window(difference.GetDisplayNode(), self._colours())
-        tissue.GetDisplayNode().SetVisibility(False)
-        for node, role in ((simulated, "simulated"), (difference, "difference"), (tissue, "tissue")):
-            keep(node, folder, self.identifier, role)
-            mark_synthetic(node, protocol_id, text, NOTICE)
-        return Future(protocol_id, text, simulated, difference, tissue)
+        """Add a simulated future at once; see :func:`MeWMModuleLib.future_steps.future_steps`."""
+        *_, future = future_steps(self, protocol_id, text, ct_file, tissue_file)
+        assert future is not None
+        return future
 
     def drop_future(self, protocol_id: str) -> None:
         """Remove the volumes of a protocol; its row stays."""
@@ -219,11 +157,11 @@ class LiveRun:
         whole = self.scene.AddNewNodeByClass("vtkMRMLScalarVolumeNode", f"SIMULATED whole CT {future.text}")
         whole.CopyOrientation(self.ct)
         array = np.array(slicer.util.arrayFromVolume(self.ct))
-        array[_place(future.simulated, self.ct)] = slicer.util.arrayFromVolume(future.simulated)
+        array[voxels_in(future.simulated, self.ct)] = slicer.util.arrayFromVolume(future.simulated)
         slicer.util.updateVolumeFromArray(whole, array)
         whole.CreateDefaultDisplayNodes()
         appearance.set_ct_window(whole.GetDisplayNode())
-        keep(whole, self._folder(), self.identifier, "whole")
+        keep(whole, self.folder, self.identifier, "whole")
         mark_synthetic(whole, future.protocol_id, future.text, NOTICE)
         return whole
 
@@ -260,23 +198,29 @@ class LiveRun:
 
     def _name_by_rank(self, rows: Sequence[Mapping[str, Any]]) -> None:
         hierarchy = slicer.vtkMRMLSubjectHierarchyNode.GetSubjectHierarchyNode(self.scene)
+        futures = {future.protocol_id: future for future in self.futures()}
+        items: dict[str, list[int]] = {}
+        for item in belongings(self.scene, self.identifier)[1]:
+            items.setdefault(hierarchy.GetItemAttribute(item, PROTOCOL_ID_ATTRIBUTE), []).append(item)
         for row in rows:
-            future = self.future(row["protocol_id"])
+            future = futures.get(row["protocol_id"])
             if future is None:
                 continue
             name = f"{row['rank']}. {row['protocol']}"
             future.simulated.SetName(f"SIMULATED {name}")
             future.difference.SetName(f"SIMULATED change {name}")
             future.tissue.SetName(f"SIMULATED tissue {name}")
-            for item in belongings(self.scene, self.identifier)[1]:
-                if hierarchy.GetItemAttribute(item, PROTOCOL_ID_ATTRIBUTE) == row["protocol_id"]:
-                    hierarchy.SetItemName(item, f"{name} (SIMULATED)")
+            for item in items.get(row["protocol_id"], []):
+                hierarchy.SetItemName(item, f"{name} (SIMULATED)")
 
-    def _folder(self) -> int:
+    @property
+    def folder(self) -> int:
+        """Item of the run's folder in the subject hierarchy."""
         hierarchy = slicer.vtkMRMLSubjectHierarchyNode.GetSubjectHierarchyNode(self.scene)
         return hierarchy.GetItemParent(hierarchy.GetItemByDataNode(self.table))
 
-    def _colours(self) -> Any:
+    def difference_colours(self) -> Any:
+        """Return the colour table of the changes in HU, made if there is none."""
         node = self._node("difference colours")
         if node is None:
             node = appearance.add_difference_colours(self.scene, "MeWM change in HU")
@@ -288,7 +232,7 @@ class LiveRun:
         node = self._node(role)
         if node is None:
             node = self.scene.AddNewNodeByClass("vtkMRMLTextNode", name)
-            keep(node, self._folder(), self.identifier, role)
+            keep(node, self.folder, self.identifier, role)
         return node
 
     def _volumes(self) -> list[Any]:
@@ -321,7 +265,7 @@ def start_run(
         identifier: tells this run's nodes from another's, e.g. ``"case 2026-01-31 12:00:00"``.
         case_name: never a patient's.
         ct: pre-treatment CT node.
-        lesion: mask from :func:`MeWMModuleLib.masks.mask_array`.
+        lesion: mask from :func:`MeWMModuleLib.masks.mask_steps`.
         path: folder of the run on disk.
     """
     run = LiveRun(scene, identifier)
@@ -348,27 +292,3 @@ def runs_in(scene: Any) -> list[LiveRun]:
     """Return the runs of a scene in the order in which they were added."""
     tables = [n for n in nodes_of_class(scene, "vtkMRMLTableNode") if n.GetAttribute(ROLE_ATTRIBUTE) == "ranking"]
     return [LiveRun(scene, table.GetAttribute(RUN_ATTRIBUTE)) for table in tables]
-
-
-def _change(simulated: Any, ct: Any) -> np.ndarray:
-    part = slicer.util.arrayFromVolume(ct)[_place(simulated, ct)]
-    change = slicer.util.arrayFromVolume(simulated).astype(np.float32) - part
-    return change.round().clip(-32768, 32767).astype(np.int16)
-
-
-def _place(part: Any, whole: Any) -> tuple[slice, slice, slice]:
-    """Return where a volume lies in the voxels of another, as slices ``(z, y, x)``.
-
-    Raises:
-        InputError: its voxels are not voxels of the other.
-    """
-    to_part = np.linalg.inv(ijk_to_ras(whole)) @ ijk_to_ras(part)
-    start = np.rint(to_part[:3, 3]).astype(int)
-    expected = np.eye(4)
-    expected[:3, 3] = start
-    size = np.array(part.GetImageData().GetDimensions())
-    fits = (start >= 0).all() and (start + size <= whole.GetImageData().GetDimensions()).all()
-    if not fits or not np.allclose(to_part, expected, atol=1e-2):
-        raise InputError(f"{part.GetName()} does not lie on the voxels of {whole.GetName()}; run the case again.")
-    i, j, k = (slice(int(first), int(first + count)) for first, count in zip(start, size, strict=True))
-    return k, j, i

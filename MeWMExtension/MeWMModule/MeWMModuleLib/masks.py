@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,10 @@ from mewm.errors import InputError
 
 BINARY = "Binary labelmap"
 _MOST_LABELS = 1000
+# Looked at in one step.
+_PIECE = 8 * 2**20
+# Identifier of a label map → when it was changed last, and its labels.
+_KNOWN_LABELS: dict[str, tuple[int, list[int]]] = {}
 
 
 def mask_choices(node: Any) -> list[tuple[str, str]]:
@@ -44,25 +49,46 @@ def likely_choice(choices: list[tuple[str, str]], words: tuple[str, ...]) -> str
     return choices[0][0] if len(choices) == 1 else ""
 
 
-def mask_array(node: Any, identifier: str) -> tuple[np.ndarray, np.ndarray]:
-    """Return one mask on its own grid; the node is not changed.
+def mask_steps(node: Any, identifier: str) -> Iterator[tuple[np.ndarray, np.ndarray] | None]:
+    """Find one mask on its own grid, in steps; the node is not changed.
 
-    Returns:
-        ``(z, y, x)`` uint8 of 0 and 1, and the 4 × 4 matrix from its voxel indices (i, j, k) to RAS mm.
+    Yields:
+        ``None`` while it goes on, then ``(z, y, x)`` uint8 of 0 and 1, cut to about what the mask fills, and the 4 × 4
+        matrix from its voxel indices (i, j, k) to RAS mm.
 
     Raises:
         InputError: there is no such segment or label, or it is empty.
     """
     if node.IsA("vtkMRMLSegmentationNode"):
-        image = _segment_image(node, identifier)
-        array, matrix = _oriented_array(image)
+        array, matrix = _oriented_array(_segment_image(node, identifier))
     else:
-        array = (slicer.util.arrayFromVolume(node) == int(identifier)).view(np.uint8)
-        matrix = ijk_to_ras(node)
+        array, matrix = np.zeros((0, 0, 0), np.uint8), ijk_to_ras(node)
+        voxels, label = slicer.util.arrayFromVolume(node), int(identifier)
+        rows = max(1, _PIECE // max(voxels[0].nbytes, 1))
+        boxes = []
+        for start in range(0, voxels.shape[0], rows):
+            piece = voxels[start : start + rows] == label
+            if piece.any():
+                low, high = _filled(piece)
+                before = np.array((start, 0, 0))
+                boxes.append((low + before, high + before))
+            yield None
+        if boxes:
+            low = np.min([box[0] for box in boxes], axis=0)
+            high = np.max([box[1] for box in boxes], axis=0)
+            part = voxels[tuple(slice(a, b) for a, b in zip(low, high, strict=True))]
+            array = (part == label).view(np.uint8)
+            matrix[:3, 3] = (matrix @ (*low[::-1], 1))[:3]
     if not array.size or not array.any():
         name = dict(mask_choices(node)).get(identifier, identifier)
         raise InputError(f"The mask {name} of {node.GetName()} is empty; draw it first or choose another.")
-    return array, matrix
+    yield array, matrix
+
+
+def _filled(mask: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return the first index of what a mask fills along each axis, and the one behind the last."""
+    along = [np.flatnonzero(mask.any(axis=tuple({0, 1, 2} - {axis}))) for axis in range(3)]
+    return np.array([found[0] for found in along]), np.array([found[-1] + 1 for found in along])
 
 
 def _segment_image(node: Any, identifier: str) -> Any:
@@ -108,14 +134,24 @@ def ijk_to_ras(volume: Any) -> np.ndarray:
 
 
 def _labels(node: Any) -> list[int]:
-    if node.GetImageData() is None:
+    """Return the labels of a label map; looked for once, as a large one takes its time."""
+    image = node.GetImageData()
+    if image is None:
         return []
-    low, high = node.GetImageData().GetScalarRange()
+    known = _KNOWN_LABELS.get(node.GetID())
+    if known is None or known[0] != image.GetMTime():
+        known = _KNOWN_LABELS[node.GetID()] = (image.GetMTime(), _labels_of(image, node))
+    return known[1]
+
+
+def _labels_of(image: Any, node: Any) -> list[int]:
+    low, high = image.GetScalarRange()
     if high < 1 or high > _MOST_LABELS:
         return []
     present = np.zeros(int(high) + 1, dtype=bool)
-    array = slicer.util.arrayFromVolume(node)
-    present[(array if low >= 0 else array.clip(0)).astype(np.intp, copy=False).ravel()] = True
+    for slab in slicer.util.arrayFromVolume(node):
+        values = slab if low >= 0 else slab.clip(0)
+        present |= np.bincount(values.astype(np.intp).ravel(), minlength=present.size) > 0
     return [int(label) for label in np.flatnonzero(present) if label]
 
 

@@ -28,6 +28,8 @@ class RankingView:
         self._on_selected = on_selected
         self._filling = False
         self._rows: list[dict[str, Any]] = []
+        # Identifier → words, value and tip of each cell, as shown.
+        self._cells: dict[str, list[tuple[str, Any, str]]] = {}
         self.model = qt.QStandardItemModel()
         self.model.setColumnCount(len(COLUMNS))
         self.model.setHorizontalHeaderLabels([title for title, _words, _value, _tip in COLUMNS])
@@ -46,18 +48,26 @@ class RankingView:
     def show(self, rows: Sequence[dict[str, Any]], selected: Sequence[str]) -> None:
         """Show rows of the ranking and select some of them by identifier, the current one first."""
         if list(rows) != self._rows:
-            fresh = len(rows) != len(self._rows)
             self._rows = list(rows)
-            self._fill(fresh)
+            self._fill()
         self.select(selected)
 
-    def _fill(self, fresh: bool) -> None:
+    def _fill(self) -> None:
+        """Change what has changed: a search sends a row many times, and most cells stay as they are."""
         self._filling = True
         self.view.sortingEnabled = False
-        self.model.setRowCount(len(self._rows))
-        for place, row in enumerate(self._rows):
-            for column, (_title, words, value, _tip) in enumerate(COLUMNS):
-                self.model.setItem(place, column, _item(row, words(row), value(row)))
+        wanted = {row["protocol_id"]: row for row in self._rows}
+        for place in reversed(range(self.model.rowCount())):
+            if self._id(place) not in wanted:
+                self._cells.pop(self._id(place))
+                self.model.removeRow(place)
+        places = {self._id(place): place for place in range(self.model.rowCount())}
+        fresh = len(places) < len(wanted)
+        for identifier, row in wanted.items():
+            if identifier not in places:
+                places[identifier] = self.model.rowCount()
+                self.model.setRowCount(places[identifier] + 1)
+            self._show_row(places[identifier], row)
         self.view.sortingEnabled = True
         self._filling = False
         if fresh:
@@ -65,6 +75,16 @@ class RankingView:
                 if column not in _WIDTHS:
                     self.view.resizeColumnToContents(column)
         self.view.resizeRowsToContents()
+
+    def _show_row(self, place: int, row: dict[str, Any]) -> None:
+        cells = [(words(row), value(row), _tip(row)) for _title, words, value, _meaning in COLUMNS]
+        before = self._cells.get(row["protocol_id"])
+        self._cells[row["protocol_id"]] = cells
+        for column, cell in enumerate(cells):
+            if before is None:
+                self.model.setItem(place, column, _item(row, *cell))
+            elif before[column] != cell:
+                _set(self.model.item(place, column), row, *cell)
 
     def select(self, ids: Sequence[str]) -> None:
         """Select rows by identifier without telling anybody."""
@@ -96,19 +116,29 @@ class RankingView:
             self._on_selected(self.selected())
 
 
-def _item(row: dict[str, Any], words: str, value: Any) -> Any:
+def _item(row: dict[str, Any], words: str, value: Any, tip: str) -> Any:
     item = qt.QStandardItem(words)
-    item.setData(value, qt.Qt.UserRole)
     item.setData(row["protocol_id"], ID_ROLE)
     item.setEditable(False)
-    tip = row["protocol"]
+    _set(item, row, words, value, tip)
+    return item
+
+
+def _set(item: Any, row: dict[str, Any], words: str, value: Any, tip: str) -> None:
+    item.setText(words)
+    item.setData(value, qt.Qt.UserRole)
+    item.setToolTip(tip)
+    # No brush: the view's own colour.
+    item.setData(qt.QBrush(qt.QColor(*_AMBER)) if row["violations"] else None, qt.Qt.ForegroundRole)
+
+
+def _tip(row: dict[str, Any]) -> str:
+    tip = str(row["protocol"])
     if row["violations"]:
-        item.setForeground(qt.QBrush(qt.QColor(*_AMBER)))
         tip += f"\nBreaks rules: {row['violations']}"
     if not row["rank"]:
         tip += "\nA step on the way; not a whole protocol yet."
-    item.setToolTip(tip)
-    return item
+    return tip
 
 
 def _number(key: str, pattern: str, factor: float = 1.0) -> tuple[Callable, Callable]:

@@ -9,20 +9,21 @@ from __future__ import annotations
 import collections
 import shutil
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 from mewm.errors import MewmError
-from MeWMModuleLib.input_files import write_inputs
+from MeWMModuleLib.future_steps import future_steps
+from MeWMModuleLib.input_files import Inputs, remove_inputs, write_inputs
 from MeWMModuleLib.live_run import LiveRun, runs_in, start_run
-from MeWMModuleLib.masks import mask_array
 from MeWMModuleLib.request import explore_request, simulate_request
 
 Event = Mapping[str, Any]
 IDLE, PREPARING, RUNNING, CANCELLING = "idle", "preparing", "running", "cancelling"
+_DONE = object()
 
 
 @dataclass
@@ -98,7 +99,12 @@ class RunController:
         self._later = later
         self._job: _Job | None = None
         self._inputs: Path | None = None
+        # Folders of inputs that are on their way out.
+        self._leaving: list[Path] = []
         self._events: collections.deque[tuple[_Job, Event]] = collections.deque()
+        # What the event taken last still has to do, step by step.
+        self._steps: Iterator[Any] | None = None
+        self._pumping = False
 
     @property
     def busy(self) -> bool:
@@ -175,6 +181,8 @@ class RunController:
         if self._job is not None:
             self._drop("")
         self._clear_inputs()
+        for folder in self._leaving:
+            shutil.rmtree(folder, ignore_errors=True)
 
     def _start(self, kind: str, run: LiveRun | None = None) -> _Job:
         if self._job is not None:
@@ -201,14 +209,14 @@ class RunController:
             self._end_early(_disk(error))
             return
         self.progress = Progress("Handing the case to the engine")
-        files: dict[str, str] = {}
+        inputs = Inputs()
 
         def step() -> None:
             if self._job is not job:
                 return
             try:
-                nonlocal files
-                files = next(steps)
+                nonlocal inputs
+                inputs = next(steps)
             except StopIteration:
                 self._guarded(launch)
             except (MewmError, OSError) as error:
@@ -220,9 +228,9 @@ class RunController:
             now = datetime.now()
             path = folder / f"{name}-{now:%Y%m%d-%H%M%S-%f}"
             identifier = _free_name(self.scene, f"{name} {now:%Y-%m-%d %H:%M:%S}")
-            job.run = start_run(self.scene, identifier, name, parameters.ct, mask_array(*tumour), str(path))
+            job.run = start_run(self.scene, identifier, name, parameters.ct, inputs.lesion, str(path))
             job.made_run = True
-            self._send(job, kind, make_request(parameters, files, str(path)))
+            self._send(job, kind, make_request(parameters, inputs.files, str(path)))
 
         self._later(step)
 
@@ -239,13 +247,31 @@ class RunController:
     def _on_event(self, job: _Job, event: Event) -> None:
         """Take an event in; several may have come at once, and the window lives between two of them."""
         self._events.append((job, event))
-        if len(self._events) == 1:
-            self._later(self._next_event)
+        self._pump()
+
+    def _pump(self) -> None:
+        if not self._pumping and (self._events or self._steps is not None):
+            self._pumping = True
+            self._later(self._turn)
+
+    def _turn(self) -> None:
+        """Do one step of an event, or begin the next event."""
+        self._pumping = False
+        try:
+            if self._steps is not None:
+                self._guarded(self._step)
+            else:
+                self._next_event()
+        finally:
+            self._pump()
+
+    def _step(self) -> None:
+        assert self._steps is not None
+        if next(self._steps, _DONE) is _DONE:
+            self._steps = None
 
     def _next_event(self) -> None:
         job, event = self._events.popleft()
-        if self._events:
-            self._later(self._next_event)
         if job is not self._job:
             return
         handle = {
@@ -282,11 +308,14 @@ class RunController:
         self.listener.rows(job.run)
 
     def _on_simulated(self, job: _Job, event: Event) -> None:
-        if job.run is None or self.state == CANCELLING:
-            return
+        if job.run is not None and self.state != CANCELLING:
+            self._steps = self._show(job.run, event)
+
+    def _show(self, run: LiveRun, event: Event) -> Iterator[None]:
         files = event["files"]
-        job.run.put_future(event["protocol_id"], event["protocol"], files["ct"], files["tissue"])
-        self.listener.future(job.run, event["protocol_id"])
+        for _ in future_steps(run, event["protocol_id"], event["protocol"], files["ct"], files["tissue"]):
+            yield None
+        self.listener.future(run, event["protocol_id"])
 
     def _on_done(self, job: _Job, event: Event) -> None:
         result = event["result"]
@@ -333,14 +362,28 @@ class RunController:
 
     def _end(self) -> None:
         self._job = None
+        steps, self._steps = self._steps, None
+        if isinstance(steps, Generator):
+            # What a half-made future has in the scene goes with it.
+            steps.close()
         self.state, self.progress = IDLE, Progress()
         self._clear_inputs()
         self.listener.changed()
 
     def _clear_inputs(self) -> None:
-        if self._inputs is not None:
-            shutil.rmtree(self._inputs, ignore_errors=True)
-            self._inputs = None
+        folder, self._inputs = self._inputs, None
+        if folder is None:
+            return
+        self._leaving.append(folder)
+        steps = remove_inputs(folder)
+
+        def step() -> None:
+            if next(steps, _DONE) is _DONE:
+                self._leaving.remove(folder)
+            else:
+                self._later(step)
+
+        step()
 
 
 def provisional(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ import slicer.util
 
 from mewm.errors import InputError
 from MeWMModuleLib import appearance
-from MeWMModuleLib.nodes import read_detached
+from MeWMModuleLib.nodes import read_detached, remove_nodes
 
 _OUTLINE = 2
 
@@ -19,7 +20,15 @@ _OUTLINE = 2
 def add_label_segmentation(
     scene: Any, file: Path, name: str, labels: dict[int, tuple[str, appearance.Colour]], reference: Any
 ) -> Any:
-    """Add a segmentation with one named and coloured segment for each label of an NRRD file.
+    """Add a segmentation at once; see :func:`label_segmentation_steps`."""
+    *_, node = label_segmentation_steps(scene, file, name, labels, reference)
+    return node
+
+
+def label_segmentation_steps(
+    scene: Any, file: Path, name: str, labels: dict[int, tuple[str, appearance.Colour]], reference: Any
+) -> Iterator[Any]:
+    """Add a segmentation with one named and coloured segment for each label of an NRRD file, in steps.
 
     Args:
         scene: scene to add to.
@@ -28,13 +37,19 @@ def add_label_segmentation(
         labels: label to name and colour.
         reference: volume node whose grid the segments are edited on.
 
+    Yields:
+        ``None`` while nothing is in the scene, then the node, complete at the end.
+
     Raises:
         InputError: the file cannot be read or holds a label that is not in ``labels``; nothing is added then.
     """
     labelmap = read_detached(file, name, labels=True)
+    yield None
     node = _segmentation(scene, name, reference)
     try:
+        yield node
         slicer.vtkSlicerSegmentationsModuleLogic.ImportLabelmapToSegmentationNode(labelmap, node)
+        yield node
         segmentation = node.GetSegmentation()
         for identifier in list(segmentation.GetSegmentIDs()):
             segment = segmentation.GetSegment(identifier)
@@ -46,10 +61,10 @@ def add_label_segmentation(
             segment.SetColor(*colour)
             node.GetDisplayNode().SetSegmentVisibility(identifier, title != appearance.HIDDEN_TISSUE)
     except BaseException:
-        scene.RemoveNode(node.GetDisplayNode())
-        scene.RemoveNode(node)
+        if not scene.IsClosing():
+            remove_nodes(scene, [node], [])
         raise
-    return node
+    yield node
 
 
 def add_mask_segmentation(
@@ -59,7 +74,7 @@ def add_mask_segmentation(
 
     Args:
         scene: scene to add to.
-        mask: from :func:`MeWMModuleLib.masks.mask_array`, not empty.
+        mask: array and matrix as :func:`MeWMModuleLib.masks.mask_steps` finds them, not empty.
         name: name of the node.
         segment: name and colour.
         reference: volume node whose grid the segment is edited on.
