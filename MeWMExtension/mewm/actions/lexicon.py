@@ -80,7 +80,7 @@ PLAIN_WORDS = (
     )
 )
 _ORGAN = r"(?:splen|spleen|gastroduodenal|cystic artery|right gastric)"
-# Embolization of a vessel that does not feed the tumour; for text in lower case, where a search takes a third of the time.
+# Embolization of a vessel that does not feed the tumour; for text in lower case, which is faster.
 OTHER_ORGANS = re.compile(
     rf"emboli[sz]\w*\s+(?:of\s+)?(?:the\s+)?(?:\w+\s+){{0,2}}?{_ORGAN}"
     rf"|{_ORGAN}\w*(?:\s+(?:artery|arteries|was|were)){{0,2}}\s+emboli[sz]"

@@ -102,22 +102,27 @@ class Token:
 def tokenise(clause: str) -> list[Token]:
     """Cut a clause into words, amounts with their units, and the marks that separate them."""
     tokens: list[Token] = []
-    matches = _TOKEN.finditer(clause)
-    while match := next(matches, None):
-        sort = match.lastgroup
-        if sort == "word":
-            tokens.append(Token("word", match.group(), match.start(), match.end()))
-        elif sort == "mark":
+    position = -1
+    while position < len(clause):
+        # The unit behind a number is read with it, and of what looks like a range the end may be an amount of its own:
+        # behind every amount the search starts afresh.
+        for match in _TOKEN.finditer(clause, max(position, 0)):
+            sort = match.lastgroup
             start, end = match.span()
-            # A dash between blanks separates; one between letters joins.
-            dash = match.group() == "-" and clause[max(start - 1, 0) : end + 1] == " - "
-            tokens.append(Token("mark", "," if dash else match.group(), start, end))
-        elif sort == "named" and _unit_name(_UNIT.match(clause, match.start("letters"))) is None:
-            tokens.append(Token("word", match.group(), match.start(), match.end()))
-        elif sort != "ratio":
-            tokens.append(_amount(clause, match))
-            # The unit behind the number is read; of what was taken for a range the end may be an amount of its own.
-            matches = _TOKEN.finditer(clause, tokens[-1].end)
+            if sort == "word":
+                tokens.append(Token("word", clause[start:end], start, end))
+            elif sort == "mark":
+                # A dash between blanks separates; one between letters joins.
+                dash = clause[max(start - 1, 0) : end + 1] == " - "
+                tokens.append(Token("mark", "," if dash else clause[start:end], start, end))
+            elif sort == "named" and _unit_name(_UNIT.match(clause, match.start("letters"))) is None:
+                tokens.append(Token("word", clause[start:end], start, end))
+            elif sort != "ratio":
+                tokens.append(_amount(clause, match))
+                position = tokens[-1].end
+                break
+        else:
+            position = len(clause)
     return tokens
 
 

@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from dataclasses import replace
 
 from mewm.actions.base import load_action_base
 from mewm.actions.tokens import Token
-from mewm.reports.names import is_listed, read_names
-from mewm.reports.words import DRUG_ENDINGS, GIVING, PLAIN
+from mewm.reports.beads import could_be_name, is_amount, join_beads, name_particles
+from mewm.reports.names import read_names
+from mewm.reports.words import DRUG_ENDINGS, GIVING
 
 _SEPARATORS = frozenset(
     [",", "+", "&", "/", "and", "plus", "with", "or", "then", "by", "using", "containing", "followed"]
 )
-_LOADING = re.compile(r"load|elut|impregnat|carrying|containing|bound|charged|soaked")
-_PLACE = re.compile(r"[A-Za-z]{1,3}\d+[a-z]?$")
 _NAME_WORDS = 3
 _SMALLEST_UM, _LARGEST_UM = 40, 2000
 _SHORTEST = 3
@@ -24,11 +22,13 @@ _SHORTEST = 3
 def read_agents(clause: str) -> list[Token]:
     """Return the pieces of a clause with every agent named, known or not."""
     found = _without_techniques(read_names(clause))
-    return _join_beads(_bare_sizes(_name_particles(_name_unknown(found, clause), clause)), clause)
+    return join_beads(_bare_sizes(name_particles(_name_unknown(found, clause), clause)), clause)
 
 
 def _without_techniques(found: list[Token]) -> list[Token]:
     """Take ``DEB-TACE`` and the like for words."""
+    if not any(piece.generic for piece in found):
+        return found
     kept = list(found)
     for i, piece in enumerate(found):
         if piece.generic and [p.lower for p in found[i + 1 : i + 3] if p.lower != "-"][:1] == ["tace"]:
@@ -73,48 +73,11 @@ def _name_unknown(found: list[Token], clause: str) -> list[Token]:
     return named
 
 
-def _name_particles(found: list[Token], clause: str) -> list[Token]:
-    """Join a trade name nobody lists with the "microspheres" behind it, where these are sized or loaded."""
-    if not any(t.sort == "particles" for t in found):
-        return found
-    named: list[Token] = []
-    for i, token in enumerate(found):
-        start = _brand(named) if token.sort == "particles" else len(named)
-        if start == len(named) or not any(
-            _amount(t) or _LOADING.search(t.lower) for t in (*named[max(start - 1, 0) : start], *found[i + 1 : i + 5])
-        ):
-            named.append(token)
-            continue
-        first, last = named[start], named[-1]
-        name = clause[first.start : last.end]
-        del named[start:]
-        text = clause[first.start : token.end]
-        named.append(Token("unknown", text, first.start, token.end, name, "bead"))
-    return named
-
-
-def _brand(before: list[Token]) -> int:
-    """Return where the capitalised words at the end of ``before`` begin, if one of them is no common word."""
-    start, end = len(before), len(before)
-    while start > 0 and end - start < _NAME_WORDS and _capital(before[start - 1]):
-        start -= 1
-    while start < end and before[start].sort == "word" and not _could_be_name(before[start]):
-        start += 1
-    return start
-
-
-def _capital(token: Token) -> bool:
-    return token.text[:1].isupper() and (
-        (token.sort == "word" and not _PLACE.match(token.text))
-        or (token.sort == "unknown" and token.kind == "unknown" and not is_listed(token.text))
-    )
-
-
 def _runs(found: list[Token]) -> Iterator[tuple[int, int]]:
     """Yield runs of words that could be a name, joined by dashes."""
     i = 0
     while i < len(found):
-        if not _could_be_name(found[i]):
+        if found[i].sort != "word" or not could_be_name(found[i]):
             i += 1
             continue
         end = i + 1
@@ -122,23 +85,12 @@ def _runs(found: list[Token]) -> Iterator[tuple[int, int]]:
             dash = found[end].lower == "-" and end + 1 < len(found) and found[end + 1].start == found[end].end
             if dash and found[end + 1].sort == "word":
                 end += 2
-            elif _could_be_name(found[end]) and found[end].start - found[end - 1].end <= 1:
+            elif could_be_name(found[end]) and found[end].start - found[end - 1].end <= 1:
                 end += 1
             else:
                 break
         yield i, end
         i = end
-
-
-def _could_be_name(piece: Token) -> bool:
-    word = piece.lower
-    return (
-        piece.sort == "word"
-        and len(word) > 1
-        and word not in PLAIN
-        and word.removesuffix("'s") not in PLAIN
-        and not _PLACE.match(piece.text)
-    )
 
 
 def _is_agent(found: list[Token], start: int, end: int, text: str, clause: str) -> bool:
@@ -152,7 +104,7 @@ def _is_agent(found: list[Token], start: int, end: int, text: str, clause: str) 
         return False
     if _is_gloss(found, start, end):
         return text[0].isupper() and len(text) > _SHORTEST
-    if _beside_amount(found, start, end):
+    if _besideis_amount(found, start, end):
         return True
     like_drug = any(w.lower.endswith(DRUG_ENDINGS) for w in words)
     if like_drug:
@@ -174,26 +126,22 @@ def _is_gloss(found: list[Token], start: int, end: int) -> bool:
     )
 
 
-def _beside_amount(found: list[Token], start: int, end: int) -> bool:
+def _besideis_amount(found: list[Token], start: int, end: int) -> bool:
     """Return whether a dose or size stands right beside the words and belongs to no other name."""
     i = end
     while i < len(found) and (found[i].lower in ("(", "-", "was", "at", "=") or found[i].sort == "particles"):
         i += 1
-    if i < len(found) and _amount(found[i]):
+    if i < len(found) and is_amount(found[i]):
         after = [p for p in found[i + 1 : i + 3] if p.lower not in ("of", "the")]
         if not (after and after[0].holds) or (start > 0 and found[start - 1].lower in _SEPARATORS):
             return True
     i = start - 1
     while i >= 0 and found[i].lower in ("of", "the", "a", "an", ")", "drug"):
         i -= 1
-    if i >= 0 and _amount(found[i]):
+    if i >= 0 and is_amount(found[i]):
         before = [p for p in found[:i] if p.lower not in ("(", "-") and p.sort != "quantity"]
         return not (before and before[-1].holds and found[i].lower != ")")
     return False
-
-
-def _amount(piece: Token) -> bool:
-    return piece.quantity is not None and piece.quantity.unit in ("mg", "ml", "µm", "mg/m2", "mg/m²", "mg/kg", "g/m2")
 
 
 def _listed(found: list[Token], start: int, end: int) -> bool:
@@ -224,73 +172,3 @@ def _is_given(found: list[Token], start: int, end: int) -> bool:
     return bool(before) and (
         before[-1] == "using" or (before[-1] in ("of", "with") and any(w in GIVING for w in before[:-1]))
     )
-
-
-def _join_beads(found: list[Token], clause: str) -> list[Token]:
-    """Join each bead with the drug it carries into one piece, in either order."""
-    if not any(_is_bead(t) for t in found):
-        return found
-    joined: list[Token] = []
-    i = 0
-    while i < len(found):
-        end = _partner(found, i)
-        if end is None:
-            joined.append(found[i])
-            i += 1
-            continue
-        first, last = found[i], found[end]
-        between = found[i + 1 : end]
-        joined.append(_pair(first, last, between, clause[first.start : last.end]))
-        i = end + 1
-    return joined
-
-
-def _is_bead(piece: Token) -> bool:
-    return piece.kind == "bead" or (piece.sort == "particles" and piece.lower not in ("particulate", "particulates"))
-
-
-def _is_drug(piece: Token) -> bool:
-    return piece.given and piece.kind in ("drug", "unknown")
-
-
-def _partner(found: list[Token], i: int) -> int | None:
-    """Return where the partner of the bead or drug at ``i`` stands, if the words between say that it is loaded."""
-    first = found[i]
-    if not first.holds or not (_is_bead(first) or _is_drug(first)):
-        return None
-    loading = False
-    weak = False
-    for j in range(i + 1, min(i + 14, len(found))):
-        piece = found[j]
-        if piece.holds:
-            if not ((_is_bead(first) and _is_drug(piece)) or (_is_drug(first) and _is_bead(piece))):
-                return None
-            bead, drug = (first, piece) if _is_bead(first) else (piece, first)
-            if drug.kind == "unknown" and not loading:
-                return None
-            if loading or (weak and bead.kind == "bead" and bead is first) or (j == i + 1 and bead.kind == "bead"):
-                return j
-            return None
-        if piece.sort == "word":
-            loading = loading or bool(_LOADING.search(piece.lower))
-            weak = weak or piece.lower == "with"
-        if piece.lower in ("and", "+", "then", "followed"):
-            return None
-    return None
-
-
-def _pair(first: Token, last: Token, between: list[Token], text: str) -> Token:
-    bead, drug = (first, last) if _is_bead(first) else (last, first)
-    # A volume, and a mass before "loaded", is that of the beads, no dose of the drug.
-    loading = next((k for k, p in enumerate(between) if _LOADING.search(p.lower)), 0) if bead is first else 0
-    loaded = tuple(
-        p
-        for k, p in enumerate(between)
-        if p.quantity and (p.quantity.unit == "µm" or (p.quantity.unit == "mg" and k >= loading))
-    )
-    pair = replace(bead, start=first.start, end=last.end, text=text, loaded=loaded, generic=False)
-    if drug.agent == "doxorubicin" and (bead.sort == "particles" or bead.agent == "doxorubicin_eluting_beads"):
-        return replace(pair, sort="agent", agent="doxorubicin_eluting_beads", kind="bead")
-    short = bead is last and not loaded and len([p for p in between if p.sort == "word"]) <= 1
-    name = text if short else f"{bead.text} loaded with {drug.text}"
-    return replace(pair, sort="unknown", agent=name, kind="unknown")

@@ -62,7 +62,7 @@ def assign(found: list[Token]) -> tuple[list[Held], list[Token]]:
     for i in holders:
         for quantity in found[i].loaded:
             _give(held[i], quantity)
-    free = [i for i, p in enumerate(found) if _usable(found, i)]
+    free = [i for i, p in enumerate(found) if p.quantity is not None and _usable(found, i)]
     free = _mixtures(found, held, free)
     free = _lists(found, held, free)
     reads_on = bool(holders and free) and holders[0] < free[0]
@@ -80,8 +80,8 @@ def assign(found: list[Token]) -> tuple[list[Held], list[Token]]:
             taken.add(q)
             held[h].total = held[h].total or _is_total(found, q)
     if _sums(found):
-        for h in held.values():
-            h.total = h.dose is not None
+        for item in held.values():
+            item.total = item.dose is not None
     left = [found[q] for q in free if q not in taken]
     sized = [h.piece for h in held.values() if h.size is not None]
     # A second size of the only particles of the clause: "beads (100-300 µm and 300-500 µm)".
@@ -111,6 +111,8 @@ def _usable(found: list[Token], i: int) -> bool:
 def _swallowed(found: list[Token], i: int) -> bool:
     """Return whether a carrier or "particles" only completes the name right before it, as in "Lipiodol emulsion"."""
     piece = found[i]
+    if piece.sort not in ("particles", "carrier"):
+        return False
     before = [p for p in found[max(i - 3, 0) : i] if p.sort not in ("quantity", "mark")]
     after = [p for p in found[i + 1 : i + 4] if p.sort != "quantity"]
     if piece.sort == "particles" and len(after) > 1 and after[0].lower == "(" and after[1].given:

@@ -28,7 +28,8 @@ _EARLIER = re.compile(
     rf"(?:(?:{_MONTHS})\b|(?:19|20)\d\d))"
 )
 _AGO = re.compile(
-    r"(?:(?:years?|months?|weeks?|days?) (?:ago|earlier|before)|last (?:week|month|year)|elsewhere|previously|since (?:jan|feb|mar|apr|may|ju[nl]|aug|sep|oct|nov|dec|last|(?:19|20)\d\d)\w*)\b"
+    r"(?:(?:years?|months?|weeks?|days?) (?:ago|earlier|before)|last (?:week|month|year)|elsewhere|previously|"
+    r"since (?:jan|feb|mar|apr|may|ju[nl]|aug|sep|oct|nov|dec|last|(?:19|20)\d\d)\w*)\b"
 )
 _DATED = re.compile(
     rf"\bin (?:(?:{_MONTHS})\b\.? ?)?(?:19|20)\d\d\b.*\b(?:underwent|received|treated)|"
@@ -41,18 +42,21 @@ _NOW = re.compile(
 _INTENDED = re.compile(
     r"[^,;]{0,25}?\b(?:was|were|had been) (?:originally |initially )?(?:planned|intended|scheduled|considered)\b"
 )
-# Without one of these no word of another time is there; one look instead of six.
-_REMARK = re.compile(
-    r"previous|prior|histor|h/o|s/p|status|past|ha[ds] |first|second|initial|earlier|last|session|ago|before|since|"
-    r"elsewhere|underwent|received|treated|19\d\d|20\d\d|plan|next|will|recommend|consider|schedul|should|to be |"
-    r"continue|resume|discharge|maintenance|if (?:needed|nece|requ)|in case|candidate|may be|intended|"
-    r"(?:in|on) (?:jan|feb|mar|apr|may|ju[nl]|aug|sep|oct|nov|dec)"
+# Without one of these words a clause tells of no other time, and six searches are spared.
+_TIMES = _words(
+    "previous previously prior history historical h s status past has had have first second third initial initially "
+    "earlier last session ago before since elsewhere underwent undergone received treated plan planned planning next "
+    "will recommend recommended recommends recommendation recommending consider considered consideration schedule "
+    "scheduled should be continue resume discharged maintenance if case candidate may intended january february march "
+    "april june july august september october november december jan feb mar apr jun jul aug sep sept oct nov dec"
 )
 _TURN = re.compile(r".*\b(?:but|however|instead)\b", re.DOTALL)
 _LATER = re.compile(
     r"\b(?:(?<!as )planned|plan to|next (?:session|time|step|tace|treatment|procedure|course)|"
     r"will (?:be|receive|undergo|continue)|"
-    r"recommend\w*|consider(?:ed|ation)?|scheduled|should|to be (?:given|treated|started|continued|added|begun|resumed)|continue|resume|"
+    r"recommend\w*|consider(?:ed|ation)?|scheduled|should|"
+    r"to be (?:given|treated|started|continued|added|begun|resumed)|"
+    r"continue|resume|"
     r"discharged (?:on|with)|maintenance|"
     r"if (?:needed|necessary|required)|in case of|candidate for|may be (?:added|given|used))\b"
 )
@@ -95,7 +99,8 @@ _SECTIONS = (
     (
         "plan",
         re.compile(
-            r"\bplan|recommend|follow-?up(?! (?:ct|mri?|imaging|angio|dsa|scan))|discharge|next|aftercare|post-?procedure (?:orders|care|plan)"
+            r"\bplan|recommend|follow-?up(?! (?:ct|mri?|imaging|angio|dsa|scan))|discharge|next|"
+            r"aftercare|post-?procedure (?:orders|care|plan)"
         ),
     ),
 )
@@ -126,12 +131,16 @@ _DEPOSIT = re.compile(r"deposit|uptake|accumul|retention|retained|coverage|stain
 
 def section(heading: str) -> str:
     """Return what a heading makes of the agents below it: ``"history"``, ``"allergy"``, ``"plan"`` or ``""``."""
-    return next((reason for reason, words in _SECTIONS if words.search(heading)), "")
+    return next((reason for reason, words in _SECTIONS if words.search(heading)), "") if heading else ""
 
 
 def rank(clause: Clause) -> int:
     """Return how likely a clause only says again what another says: 0 narrative, 1 title or list, 2 conclusion."""
-    if _CLOSING.search(clause.heading) or _SUMMING.search(clause.lower):
+    if _SUMMING.search(clause.lower):
+        return 2
+    if not clause.heading:
+        return 0
+    if _CLOSING.search(clause.heading):
         return 2
     return 1 if _LISTING.search(clause.heading) else 0
 
@@ -154,7 +163,7 @@ def why_not_given(clause: Clause, found: list[Token], i: int, dosed: bool) -> st
         return "instruction"
     if _denied_before(found, i, dosed) or _denied_after(found, i, after):
         return "negated"
-    if (clause.heading or _REMARK.search(clause.lower)) and (reason := _other_time(clause, before, after, found)):
+    if (clause.heading or _tells_time(found)) and (reason := _other_time(clause, before, after, found)):
         return reason
     if not dosed and _ALLERGY.search(clause.lower):
         return "allergy"
@@ -165,6 +174,17 @@ def why_not_given(clause: Clause, found: list[Token], i: int, dosed: bool) -> st
     if piece.agent == "absolute_alcohol" and (_ALCOHOL_OTHERWISE.match(after) or _PERCUTANEOUS.search(before)):
         return "other use"
     return "seen" if _seen(found, i, dosed) else ""
+
+
+def _tells_time(found: list[Token]) -> bool:
+    """Return whether a clause has a word or a year of another time than this session."""
+    for piece in found:
+        if piece.sort == "word":
+            if piece.lower in _TIMES:
+                return True
+        elif piece.quantity is not None and 1900 <= piece.quantity.low < 2100:
+            return True
+    return False
 
 
 def _other_time(clause: Clause, before: str, after: str, found: list[Token]) -> str:

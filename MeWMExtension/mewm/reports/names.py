@@ -76,24 +76,26 @@ def _long_names() -> Mapping[str, Entry]:
 def read_names(clause: str) -> list[Token]:
     """Cut a clause into tokens and mark those that stand for an agent, a carrier or a supportive drug."""
     marked = _names().mark(_each(_multiplied(_number_words(tokenise(clause), clause), clause), clause), clause)
-    for before, token in zip([None, *marked], marked, strict=False):
+    for i, token in enumerate(marked):
+        word = token.lower
         if token.sort == "word":
-            _respell(token)
-        elif token.lower == "gs" and before is not None and before.text.endswith("%"):
-            # Glucose solution; alone it stands for gelatin sponge.
-            token.sort, token.agent, token.kind = "carrier", "", ""
-        elif token.lower in ("liquid", "fluid") and before is not None and before.lower in ("-", "ultra", "super"):
-            # Of "ultra-liquid" with an oil that is misspelt.
-            token.sort = "word"
+            if len(word) >= _FUZZY_FROM and word not in PLAIN:
+                _respell(token)
         elif token.kind == "bead":
             token.generic = normalise_name(token.text) in GENERIC_BEADS
+        elif word == "gs" and i and marked[i - 1].text.endswith("%"):
+            # Glucose solution; alone it stands for gelatin sponge.
+            token.sort, token.agent, token.kind = "carrier", "", ""
+        elif word in ("liquid", "fluid") and i and marked[i - 1].lower in ("-", "ultra", "super"):
+            # Of "ultra-liquid" with an oil that is misspelt.
+            token.sort = "word"
     return marked
 
 
 def _respell(token: Token) -> None:
     """Make a long word that is a slip or two of the pen away from an agent of the action base that agent."""
     word = token.lower
-    if len(word) < _FUZZY_FROM or word in PLAIN or not word.isalpha():
+    if not word.isalpha():
         return
     for name, entry in _long_names().items():
         allowed = 2 if len(name) >= 11 else 1

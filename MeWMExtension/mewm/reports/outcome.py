@@ -173,16 +173,8 @@ def _parts(clause: Clause, about: str) -> list[_Part]:
     earlier = about
     for start, end in pairwise(edges):
         part = text[start:end]
-        if words.SHUNT.search(part):
-            about = "shunt"
-        elif filled and "fill" in part:
-            about = "deposition"
-        elif words.DEPOSITED.search(part) or (words.DEPOSIT.search(part) and words.OIL.search(text)):
-            about = "deposition"
-        elif words.STAIN.search(part):
-            about = "staining"
-        elif words.SUPPLY.search(part):
-            about = "supply"
+        if named := _topic(part, text, bool(filled)):
+            about = named
         elif about in ("staining", "supply") and len(part) > _LONG and not changes(part):
             about = ""
         elif not about and words.ELLIPSIS.search(part):
@@ -191,6 +183,18 @@ def _parts(clause: Clause, about: str) -> list[_Part]:
         if end > start:
             parts.append(_Part(about, start, end, part))
     return parts
+
+
+def _topic(part: str, text: str, filled: bool) -> str:
+    """Return what a part of a clause is about by its own words, ``""`` if they do not say."""
+    if words.SHUNT.search(part):
+        return "shunt"
+    deposited = words.DEPOSITED.search(part) or (words.DEPOSIT.search(part) and words.OIL.search(text))
+    if deposited or (filled and "fill" in part):
+        return "deposition"
+    if words.STAIN.search(part):
+        return "staining"
+    return "supply" if words.SUPPLY.search(part) else ""
 
 
 def final_level(found: list[Reading]) -> list[Reading]:

@@ -4,104 +4,148 @@ from __future__ import annotations
 
 import re
 
-STAIN = re.compile(
-    r"\b(?:stai?n\w*|blush\w*|(?:tumou?r|lesion) (?:shadow|opacity|response)|"
-    r"opacification|tumou?r(?:al|ous)? (?:vasculature|perfusion|enhancement)|"
-    r"vascularity|hyper-?vascular\w*|vasculari[sz]ed|neo-?(?:vascul|angiogen)\w*|(?:residual|persistent|viable) "
-    r"(?:tumou?r(?:al|ous)? )?(?:enhancement|tumou?r(?! ?-?(?:feed|vess|art|suppl|branch)))|"
-    r"de-?(?:hyper)?vascular\w*|abnormal (?:tumou?r )?(?:vessels|enhancement)|perfusion of the|(?:tumou?r|lesion|nodule|mass)(?: is| was)? (?:\w+ ){0,2}perfus\w+|"
-    r"fill\w* (?:of )?(?:the )?tumou?r|(?:angiographic|partial|complete|incomplete) (?:cr|pr|sd|response))\b"
+
+def _any(alternatives: str) -> re.Pattern[str]:
+    """Return the pattern of any of the alternatives as whole words, parted by " | "; a line may end behind any bar."""
+    parts = " ".join(alternatives.split()).split(" | ")
+    return re.compile(r"\b(?:" + "|".join(parts).replace("| ", "|") + r")\b")
+
+
+STAIN = _any(
+    r"""
+    stai?n\w* | blush\w* | (?:tumou?r|lesion) (?:shadow|opacity|response) | opacification |
+    tumou?r(?:al|ous)? (?:vasculature|perfusion|enhancement) | vascularity | hyper-?vascular\w* | vasculari[sz]ed |
+    neo-?(?:vascul|angiogen)\w* |
+    (?:residual|persistent|viable) (?:tumou?r(?:al|ous)? )?enhancement |
+    (?:residual|persistent|viable) tumou?r(?! ?-?(?:feed|vess|art|suppl|branch)) |
+    de-?(?:hyper)?vascular\w* | abnormal (?:tumou?r )?(?:vessels|enhancement) | perfusion of the |
+    (?:tumou?r|lesion|nodule|mass)(?: is| was)? (?:\w+ ){0,2}perfus\w+ | fill\w* (?:of )?(?:the )?tumou?r |
+    (?:angiographic|partial|complete|incomplete) (?:cr|pr|sd|response)
+    """
 )
-SUPPLY = re.compile(
-    r"\b(?:feed\w*|(?:tumou?r(?:al|ous)?|abnormal|pathologic\w*|neoplastic|target|segmental|"
-    r"subsegmental|supplying|lateral|medial|nutri\w+|nourishing)"
-    r"[ -](?:\w+ )?(?:arter\w+|vessels?|branch\w*|one|vasculature|inflow|circulation)|branch(?:es)?|blood (?:supply|flow|vessels)|"
-    r"(?:arter\w+|vessels?) (?:that )?(?:suppl|feed|nourish)\w*|suppl(?:y|ying) (?:arter\w+|vessels?)|"
-    r"(?:antegrade|arterial|forward) (?:in)?flow|(?:in)?flow|(?:sub|near-?)?stasis|stagnat\w*|static|"
-    r"(?:near|near-complete|incomplete) occlusion|occlusion (?:of|was|is)|blockage of|occlusion complete|"
-    r"(?:to|until|complete|total|subtotal|partial|vessel|vascular|arterial|incomplete) (?:occlusion|emboli[sz]ation)|"
-    r"occlusion (?:complete|incomplete|partial|subtotal)|"
-    r"end-?points?|embolic effect)\b"
+SUPPLY = _any(
+    r"""
+    feed\w* |
+    (?:tumou?r(?:al|ous)?|abnormal|pathologic\w*|neoplastic|target|segmental|subsegmental|supplying|lateral|medial|
+    nutri\w+|nourishing)[ -](?:\w+ )?(?:arter\w+|vessels?|branch\w*|one|vasculature|inflow|circulation) |
+    branch(?:es)? | blood (?:supply|flow|vessels) | (?:arter\w+|vessels?) (?:that )?(?:suppl|feed|nourish)\w* |
+    suppl(?:y|ying) (?:arter\w+|vessels?) | (?:antegrade|arterial|forward) (?:in)?flow | (?:in)?flow |
+    (?:sub|near-?)?stasis | stagnat\w* | static | (?:near|near-complete|incomplete) occlusion |
+    occlusion (?:of|was|is) | blockage of | occlusion complete |
+    (?:to|until|complete|total|subtotal|partial|vessel|vascular|arterial|incomplete) (?:occlusion|emboli[sz]ation) |
+    occlusion (?:complete|incomplete|partial|subtotal) | end-?points? | embolic effect
+    """
 )
-SHUNT = re.compile(
-    r"\b(?:shunt\w*|fistul\w*|a-?v-?f|a-?p-?f|a-?p-?s|a-?v-?s(?: ?malformation)?|"
-    r"early (?:\w+ ){0,2}(?:of )?(?:the )?(?:portal|hepatic) vein\w*|"
-    r"early (?:draining|venous|portal) \w+)\b"
+SHUNT = _any(
+    r"""
+    shunt\w* | fistul\w* | a-?v-?f | a-?p-?f | a-?p-?s | a-?v-?s(?: ?malformation)? |
+    early (?:\w+ ){0,2}(?:of )?(?:the )?(?:portal|hepatic) vein\w* | early (?:draining|venous|portal) \w+
+    """
 )
 DEPOSIT = re.compile(
     r"\b(?:deposit\w*|uptake|accumul\w+|retention|retained|coverage|lipiodol(?:isation|ization)|distribut\w+|"
-    r"stain\w* well|well[- ]stained|t[ao]ken? up|took up)\b"
-    r"|\b(?:lipiodol|iodi[sz]ed oil|oil|emulsion) (?:\w+ly )?(?:staining|filling|fill(?:s|ed)|cover(?:s|ed)|is dense|was dense)"
+    r"stain\w* well|well[- ]stained|tak(?:en?|es) up|took up)\b|\b(?:lipiodol|iodi[sz]ed oil|oil|"
+    r"emulsion) (?:\w+ly )?(?:staining|filling|fill(?:s|ed)|cover(?:s|ed)|is dense|was dense)"
 )
 DEPOSITED = re.compile(r"\bdeposi\w+|\baccumulat\w+|\buptake\b|\bretention\b")
 OIL = re.compile(r"lip[io]+dol|lipo?iodol|oil\b|ethiod|\blip\b|tumou?r|lesion|target|nodule|mass")
 
 # A clause without one of these speaks of none of the four: one look instead of many.
 TOPIC = re.compile(
-    r"stai?n|blush|shadow|opaci|vascul|perfus|enhanc|angiogen|viable|abnormal|respon|fill|feed|branch|blood|suppl|nutri|"
-    r"nourish|flow|stasis|stagn|static|occlu|block|(?:complete|total|partial|vessel|arterial|to|until) emboli[sz]|"
-    r"end-?point|effect|arter|vessel|target|shunt|fistul|av[fs -]|ap[fs -]|a-[vp]|early|depos|uptake|accumul|retention|"
-    r"retained|coverage|distribut|took up|taken up|token up|take up|cover|dense|angiogra|arteriogra|dsa|sace|emboli[sz]ed"
+    r"stai?n|blush|shadow|opaci|vascul|perfus|enhanc|angiogen|viable|abnormal|respon|fill|feed|branch|blood|suppl|"
+    r"nutri|nourish|flow|stasis|stagn|static|occlu|block|(?:complete|total|partial|vessel|arterial|to|"
+    r"until) emboli[sz]|end-?point|effect|arter|vessel|target|shunt|fistul|av[fs -]|ap[fs -]|a-[vp]|early|depos|"
+    r"uptake|accumul|retention|retained|coverage|distribut|took up|taken up|take up|cover|dense|angiogra|"
+    r"arteriogra|dsa|sace|emboli[sz]ed"
 )
-GOOD = re.compile(
-    r"\b(?:satisf\w+|good|well|dense(?:ly)?|complet\w+|compact\w*|excellent|homogen\w+|full\w*|"
-    r"intense\w*|adequate\w*|ideal|perfect\w*|strong\w*|great)\b"
+GOOD = _any(
+    r"""
+    satisf\w+ | good | well | dense(?:ly)? | complet\w+ | compact\w* | excellent | homogen\w+ | full\w* |
+    intense\w* | adequate\w* | ideal | perfect\w* | strong\w* | great
+    """
 )
-FAIR = re.compile(
-    r"\b(?:in part|partly|moderate\w*|acceptable|fair\w*|average|medium|general|partial\w*|so-so|reasonabl\w+)\b"
+FAIR = _any(
+    r"""
+    in part | partly | moderate\w* | acceptable | fair\w* | average | medium | general | partial\w* | so-so |
+    reasonabl\w+
+    """
 )
-BAD = re.compile(
-    r"\b(?:insufficien\w+|poor\w*|patch\w+|incomplet\w+|sparse\w*|unsatisf\w+|scant\w*|weak\w*|"
-    r"inadequate\w*|faint\w*|uneven|little|low|thin\w*|minimal\w*|limited|heterogen\w+)\b"
+BAD = _any(
+    r"""
+    insufficien\w+ | poor\w* | patch\w+ | incomplet\w+ | sparse\w* | unsatisf\w+ | scant\w* | weak\w* |
+    inadequate\w* | faint\w* | uneven | little | low | thin\w* | minimal\w* | limited | heterogen\w+
+    """
 )
-NO = re.compile(
-    r"\b(?:no|not|without|never|nor|neither|absen\w+|n't|free of|lack of|negative for|hardly|scarcely|barely)\b"
+NO = _any(
+    r"""
+    no | not | without | never | nor | neither | absen\w+ | n't | free of | lack of | negative for | hardly |
+    scarcely | barely
+    """
 )
 
 GONE = re.compile(
-    r"\b(?:dis+a?p+\w*ar\w*|disap\w+|vanish\w*|gone|absent|absence|eliminat\w+|obliterat\w+|oc+u?lu\w+|obstruct\w+|block\w+|"
-    r"(?:sub-?|near-?)?stasis|static|stagna\w+|de-?(?:hyper)?vascular\w+|plugged|"
-    r"ceas\w+|cessation|interrupt\w+|resol\w+|invisible|abolish\w+|abolition|extin\w+|"
-    r"erad\w+|cut[ -]?off|loss|none(?: left)?|thrombosed|stop\w*|halt\w*|stand-?still|stump\w*|truncat\w+|arrest\w*|subsid\w+|avascular|"
+    r"\b(?:dis+a?p+\w*ar\w*|disap\w+|vanish\w*|gone|absent|absence|eliminat\w+|obliterat\w+|oc+u?lu\w+|"
+    r"obstruct\w+|block\w+|(?:sub-?|near-?)?stasis|static|stagna\w+|de-?(?:hyper)?vascular\w+|plugged|ceas\w+|"
+    r"cessation|interrupt\w+|resol\w+|invisible|abolish\w+|abolition|extin\w+|erad\w+|cut[ -]?off|loss|"
+    r"none(?: left)?|thrombosed|stop\w*|halt\w*|stand-?still|stump\w*|truncat\w+|arrest\w*|subsid\w+|avascular|"
     r"(?:complete\w*|incomplete\w*|partial\w*|partly|full\w*|total\w*|subtotal\w*|entirely|mostly|successfully|"
-    r"nearly) emboli[sz]\w+|"
-    r"emboli[sz]ed (?:complete\w*|incomplete\w*|partial\w*|partly|fully|totally|entirely|successfully)|complete response|cr|"
-    r"shut ?down|shut off|shut|closed|closure|sealed|lost|cleared|tree in winter|pruned tree)\b|\(-\)|"
-    r"\(\s*-\s*\)|\bnegative\b|: ?-\s*$"
+    r"nearly) emboli[sz]\w+|emboli[sz]ed (?:complete\w*|incomplete\w*|partial\w*|partly|fully|totally|entirely|"
+    r"successfully)|complete response|cr|shut ?down|shut off|shut|closed|closure|sealed|lost|cleared|"
+    r"tree in winter|pruned tree)\b|\(-\)|\(\s*-\s*\)|\bnegative\b|: ?-\s*$"
 )
-NEAR = re.compile(
-    r"\b(?:most\w*|near\w*|almost|basic\w*|largely|majority|sub-?total\w*|essentially|virtually|substasis|sub-stasis|"
-    r"predominantly|practically|nearly-complete|all but|hardly|scarcely|barely|for the most part|generally|by and large)\b"
+NEAR = _any(
+    r"""
+    most\w* | near\w* | almost | basic\w* | largely | majority | sub-?total\w* | essentially | virtually |
+    substasis | sub-stasis | predominantly | practically | nearly-complete | all but | hardly | scarcely | barely |
+    for the most part | generally | by and large
+    """
 )
-LESS = re.compile(
-    r"\b(?:reduc\w+|decre\w+|diminish\w*|diminution|less(?:en\w*)?|fewer|smaller|weak\w*|improv\w+|faint\w*|fad(?:e|ed|es|ing)|sluggish|"
-    r"slow\w*|prun\w+|attenuat\w+|thinn\w+|thinn?er|narrow\w*|pale\w*|paling|shr[iau]nk\w*|minimi[sz]ed|"
-    r"light(?:e\w+)?|dimm\w+|alleviat\w+|relie\w+|partial response|half as|halved|declin\w+|drop\w*|lower\w*|"
-    r"scarce\w*|sparse\w*|regress\w*|down to|suppress\w*|impair\w*|curtail\w*)\b"
+LESS = _any(
+    r"""
+    reduc\w+ | decre\w+ | diminish\w* | diminution | less(?:en\w*)? | fewer | smaller | weak\w* | improv\w+ |
+    faint\w* | fad(?:e|ed|es|ing) | sluggish | slow\w* | prun\w+ | attenuat\w+ | thinn\w+ | thinn?er | narrow\w* |
+    pale\w* | paling | shr[iau]nk\w* | minimi[sz]ed | light(?:e\w+)? | dimm\w+ | alleviat\w+ | relie\w+ |
+    partial response | half as | halved | declin\w+ | drop\w* | lower\w* | scarce\w* | sparse\w* | regress\w* |
+    down to | suppress\w* | impair\w* | curtail\w*
+    """
 )
-STRONG = re.compile(
-    r"\b(?:marked\w*|sign[if]+c\w*|obv\w+|substantial\w*|great\w*|dramatic\w*|drastic\w*|considerabl\w+|"
-    r"much|strong\w*|notabl\w+|noticeabl\w+|remarkabl\w+|sluggish|evident\w*|severe\w*|profound\w*|clearly|vast\w*|"
-    r"pronounced|well|to a minimum|minimi[sz]ed|prominent\w*|distinct\w*|apparent\w*|almost)\b"
+STRONG = _any(
+    r"""
+    marked\w* | sign[if]+c\w* | obv\w+ | substantial\w* | great\w* | dramatic\w* | drastic\w* | considerabl\w+ |
+    much | strong\w* | notabl\w+ | noticeabl\w+ | remarkabl\w+ | sluggish | evident\w* | severe\w* | profound\w* |
+    clearly | vast\w* | pronounced | well | to a minimum | minimi[sz]ed | prominent\w* | distinct\w* | apparent\w* |
+    almost
+    """
 )
-WEAK = re.compile(
-    r"\b(?:partial\w*|partly|in part|slight\w*|moderate\w*|somewhat|mild\w*|a little|a bit|minor|minimal\w*|"
-    r"incomplet\w+|half|some extent|certain extent|part of|subtle|modest\w*|faint\w*|small|tiny|few|only a)\b"
+WEAK = _any(
+    r"""
+    partial\w* | partly | in part | slight\w* | moderate\w* | somewhat | mild\w* | a little | a bit | minor |
+    minimal\w* | incomplet\w+ | half | some extent | certain extent | part of | subtle | modest\w* | faint\w* |
+    small | tiny | few | only a
+    """
 )
-SAME = re.compile(
-    r"\b(?:unchanged|unaltered|same as before|the same|identical|persist\w*|still|patent|fail\w*|unaffected|similar to before|"
-    r"stable|as before|without change|unreduced|unobstructed|remain\w*(?= (?:\w+ )?(?:present|visible|patent|open|unchanged|similar|unoccluded))|"
-    r"continu\w+ to|continued|partial\w* (?:present|visible))\b"
+SAME = _any(
+    r"""
+    unchanged | unaltered | same as before | the same | identical | persist\w* | still | patent | fail\w* |
+    unaffected | similar to before | stable | as before | without change | unreduced | unobstructed |
+    remain\w*(?= (?:\w+ )?(?:present|visible|patent|open|unchanged|similar|unoccluded)) | continu\w+ to | continued |
+    partial\w* (?:present|visible)
+    """
 )
-CHANGE = re.compile(
-    r"\b(?:chang\w+|reduc\w+|decre\w+|diminish\w*|improv\w+|effect\w*|response|difference|oc+lu\w+|alter\w+|weak\w+|block\w+|regress\w+|affect\w+)\b"
+CHANGE = _any(
+    r"""
+    chang\w+ | reduc\w+ | decre\w+ | diminish\w* | improv\w+ | effect\w* | response | difference | oc+lu\w+ |
+    alter\w+ | weak\w+ | block\w+ | regress\w+ | affect\w+
+    """
 )
-REST = re.compile(
-    r"\b(?:resid\w+|remaining|remnant|remain\w*|rest|(?:partly|partially|some|little|few|was|is|still) left)\b"
+REST = _any(
+    r"""
+    resid\w+ | remaining | remnant | remain\w* | rest | (?:partly|partially|some|little|few|was|is|still) left
+    """
 )
 NOT_SEEN = re.compile(
-    r"\bno longer\b|\b(?:not?|without|hardly|barely|scarcely) (?:\w+ ){0,2}(?:seen|visible|visuali[sz]ed|detect\w+|observed|identified|discern\w+|"
-    r"demonstrated|apparent|shown|noted|opacified|filled|filling)\b"
+    r"\bno longer\b|\b(?:not?|without|hardly|barely|scarcely) (?:\w+ ){0,2}(?:seen|visible|visuali[sz]ed|"
+    r"detect\w+|observed|identified|discern\w+|demonstrated|apparent|shown|noted|opacified|filled|filling)\b"
 )
 # So little is left that the rest counts as gone, unlike "faint" or "slight" staining, which may be everywhere.
 # "Staining: slight", "slight staining": some is left, and not much.
@@ -111,22 +155,28 @@ SLIGHT = re.compile(
 )
 # As a predicate of its own: "staining remained", not "remained in part" nor "residual staining remained".
 REMAINED = re.compile(r"\bremain(?:s|ed)\b")
-PART_LEFT = re.compile(
-    r"\b(?:moderate\w*|resid\w+|remaining|remnant|rest|in part|part(?:ly|ial\w*)?|some|small|few|little|slight\w*|mild\w*|faint\w*|weak\w*|"
-    r"minimal\w*|only|margin\w*|peripher\w+|focal\w*|edge|rim|portion|area|areas)\b"
+PART_LEFT = _any(
+    r"""
+    moderate\w* | resid\w+ | remaining | remnant | rest | in part | part(?:ly|ial\w*)? | some | small | few |
+    little | slight\w* | mild\w* | faint\w* | weak\w* | minimal\w* | only | margin\w* | peripher\w+ | focal\w* |
+    edge | rim | portion | area | areas
+    """
 )
 NO_FEEDER = re.compile(
-    r"\b(?:no|without)(?: \w+){0,3} (?:tumou?r[- ]feeding|(?:tumou?r|abnormal) vessels|blood supply|feed\w+)(?!.*\bfrom\b)"
+    r"\b(?:no|without)(?: \w+){0,3} (?:tumou?r[- ]feeding|(?:tumou?r|abnormal) vessels|blood supply|"
+    r"feed\w+)(?!.*\bfrom\b)"
 )
 FAILED = re.compile(r"\bfail\w* (?:to|of)\b|\bunable to\b|\bunsuccessful\w*")
 FILLED = re.compile(r"\bfill\w* (?:of )?(?:the )?\w+ with (?:the )?(?:lip|iodi|oil|emulsion)")
-SMALL = re.compile(
-    r"\b(?:minimal|tiny|minute|few|trace|traces|punctate|negligible|scanty|little|small (?:area|amount|part|portion|"
-    r"patch|spot|rim|focus|residu\w+|remnant|nodule|branch)\w*|(?:one|single|slender|thin) (?:\w+ )?(?:branch|feeder|vessel|twig)|"
-    r"only a small|only minimal)\b"
+SMALL = _any(
+    r"""
+    minimal | tiny | minute | few | trace | traces | punctate | negligible | scanty | little |
+    small (?:area|amount|part|portion|patch|spot|rim|focus|residu\w+|remnant|nodule|branch)\w* |
+    (?:one|single|slender|thin) (?:\w+ )?(?:branch|feeder|vessel|twig) | only a small | only minimal
+    """
 )
 # A part with such a word has its own predicate, or shares none.
-VERB = re.compile(r"\b(?:was|were|is|are|has|had|could)\b")
+VERB = _any(r"was | were | is | are | has | had | could")
 # The degree alone, where the subject stands before: "in segment 6 almost total".
 DEGREE = re.compile(r"\b(?:total|complet\w+|sub-?total|incomplet\w+|partial\w*|partly|in part|fully)\W*$")
 OTHERWISE = re.compile(r"\botherwise\b")
@@ -134,10 +184,10 @@ OTHERWISE = re.compile(r"\botherwise\b")
 NOT_THERE = re.compile(r"^\W*not (?:in|at|of|for) ")
 # "Three branches were embolized: two were occluded, the third remained open."
 ELLIPSIS = re.compile(
-    r"(?:^|[:,])\s*(?:one|two|three|four|both|all|the (?:first|second|third|other|others|rest|remaining))(?: of \w+)? "
-    r"(?:was|were|is|are|remain\w*|had|became|disap\w+|show\w*)\b"
+    r"(?:^|[:,])\s*(?:one|two|three|four|both|all|the (?:first|second|third|other|others|rest|"
+    r"remaining))(?: of \w+)? (?:was|were|is|are|remain\w*|had|became|disap\w+|show\w*)\b"
 )
-EXCEPT = re.compile(r"\b(?:except|all but|apart from|aside from|save for|other than|but for)\b")
+EXCEPT = _any(r"except | all but | apart from | aside from | save for | other than | but for")
 # The share that is left, or that went, in words.
 FRACTIONS = (
     (re.compile(r"\b(?:two[- ]thirds|2/3|three[- ]quarters|3/4|nine[- ]tenths)"), 70),
@@ -146,34 +196,39 @@ FRACTIONS = (
     (re.compile(r"\b(?:half|halved|1/2)\b"), 50),
 )
 DOWN_TO = re.compile(
-    r"\b(?:to|remain\w*|resid\w+|left|still)\b(?: (?:about|around|approximately|some|only|less than|below|under|ca\.?|a)\b|\W)*\s*"
-    r"(?:\d|half|one|two|three|third|quarter)"
+    r"\b(?:to|remain\w*|resid\w+|left|still)\b(?: (?:about|around|approximately|some|only|less than|below|under|"
+    r"ca\.?|a)\b|\W)*\s*(?:\d|half|one|two|three|third|quarter)"
 )
 # Side, segment or vessel of which a statement speaks.
 WHERE = re.compile(
-    r"\b(?:s(?:eg(?:ments?|\.)? ?)?-?(?:\d|i{1,3}v?|iv|vi{0,3})[ab]?\b|right|left|middle|caudate|phrenic|collateral\w*|"
-    r"extrahepatic|the rest|gastric|mammary|intercostal|upper|lower|anterior|posterior|medial|lateral|first|second|third|other|peripher\w+)"
+    r"\b(?:s(?:eg(?:ments?|\.)? ?)?-?(?:\d|i{1,3}v?|iv|vi{0,3})[ab]?\b|right|left|middle|caudate|phrenic|"
+    r"collateral\w*|extrahepatic|the rest|gastric|mammary|intercostal|upper|lower|anterior|posterior|medial|"
+    r"lateral|first|second|third|other|peripher\w+)"
 )
 NONE = re.compile(r"\b(?:none|nil)\b(?! left)|: ?no\b")
 SHUNT_DENIED = re.compile(
     r"\b(?:no|nor|neither|without|free of|lack of|negative for|never)\b[^.;]{0,60}?\b(?:shunt|fistul|a-?v|a-?p|early)"
     r"|\b(?:shunt|fistul|a-?v|a-?p|early)[^,;]*(?:\bno(?:ne|t)?\b|n't)"
 )
-FINAL = re.compile(
-    r"\b(?:final\w*|finished|end of|completion|at the end|additional\w*|further|supplement\w*|then|last|after\w*)\b"
+FINAL = _any(
+    r"""
+    final\w* | finished | end of | completion | at the end | additional\w* | further | supplement\w* | then | last |
+    after\w*
+    """
 )
 PERCENT = re.compile(
     r"(\d{1,3})(?:\s*-\s*(\d{1,3}))?\s*%(?!\s*(?:n-?bca|glucose|dextrose|"
     r"lidocaine|ethanol|alcohol|lipiodol|saline|of the "
     r"(?:spleen|dose|emulsion)))"
 )
-PARTLY = re.compile(r"\b(?:partial\w*|partly|in part)\b")
+PARTLY = _any(r"partial\w* | partly | in part")
 EXAMINED = re.compile(r"angiogra|arteriogra|\bdsa\b")
 NO_CHANGE = re.compile(r"\bno (?:\w+ )?(?:change|improvement|effect|reduction|difference)|\bunchanged\b")
 UNTOUCHED = re.compile(r"\bremain\w* (?:\w+ )?(?:hypervascular|unchanged|patent|open|similar|the same|unoccluded)")
 ARROWS = re.compile(r"↓+")
 NOT_WHOLLY = re.compile(
-    r"\bnot (?:complete\w*|fully|entirely|totally|yet)\b|\bcomplete\b[^,;]*\bnot (?:achieved|obtained|reached|possible)"
+    r"\bnot (?:complete\w*|fully|entirely|totally|yet)\b|\bcomplete\b[^,;]*\bnot (?:achieved|obtained|reached|"
+    r"possible)"
 )
 NOT_GONE = re.compile(r"\b(?:not|n't|never)\b.*\b(?:dis+a?p\w+|vanish\w*|go|resolve\w*)\b")
 NOT_DONE = re.compile(r"\b(?:not|n't|never)\b.*\b(?:occlu\w*|be|clos\w*|emboli\w*)\b")
@@ -183,23 +238,28 @@ NO_LONGER = re.compile(
     r"\bno longer\b|\bnot? (?:\w+ )?(?:more|further)\b|\bnot\b[^,;]*\b(?:any ?more|any longer|afterwards)\b"
 )
 PRONOUN = re.compile(
-    r"^(?:and |but |thereafter,? |then,? |afterwards,? |finally,? |eventually,? |(?:after|following|upon|with) [^,;]{0,80}?,? ?)?"
-    r"(?:it|they|this|these)\b"
+    r"^(?:and |but |thereafter,? |then,? |afterwards,? |finally,? |eventually,? |(?:after|following|upon|"
+    r"with) [^,;]{0,80}?,? ?)?(?:it|they|this|these)\b"
 )
 RESULT = re.compile(r"result|outcome|end-?point|completion|final|post-?(?:embol|tace)|control|effect")
-PARENT = re.compile(
-    r"\b(?:trunk|main|parent|proper|common|portal|(?:right|left|middle) hepatic art\w+|"
-    r"non-?target|normal|parenchym\w+)\b"
+PARENT = _any(
+    r"""
+    trunk | main | parent | proper | common | portal | (?:right|left|middle) hepatic art\w+ | non-?target | normal |
+    parenchym\w+
+    """
 )
 SACE = re.compile(r"\bsace\b[^;.]{0,25}?\b(iv|iii|ii|i|[1-4])\b")
 SACE_LEVEL = {"i": 1, "ii": 2, "iii": 3, "iv": 4, "1": 1, "2": 2, "3": 3, "4": 4}
-SEQUENCE = re.compile(
-    r"\b(?:thus|then|finally|eventual\w*|subsequent\w*|until|further|additional\w*|afterwards|thereafter)\b"
+SEQUENCE = _any(
+    r"""
+    thus | then | finally | eventual\w* | subsequent\w* | until | further | additional\w* | afterwards | thereafter
+    """
 )
 PARTS = re.compile(
-    r",(?!\d)|\b(?:and|(?<!all )but(?! (?:persist|resid|incomplete|partial|not complete|still (?:present|visible)))|while|whereas|with|although|though|followed by|then|despite|except)\b|\s-\s|/(?=\s)"
+    r",(?!\d)|\b(?:and|(?<!all )but(?! (?:persist|resid|incomplete|partial|not complete|still (?:present|"
+    r"visible)))|while|whereas|with|although|though|followed by|then|despite|except)\b|\s-\s|/(?=\s)"
 )
-CROSS_SECTION = re.compile(r"\b(?:ct|mri|mr|follow-?up|computed|magnetic)\b")
+CROSS_SECTION = _any(r"ct | mri | mr | follow-?up | computed | magnetic")
 ANGIOGRAPHIC = re.compile(r"angio|arteriogra|dsa|embol|blush|stain|stasis|tace|inject")
 ANGIOGRAPHY = re.compile(r"angio|arterio|dsa|tace\b|emboli[sz]ation|procedure")
 PAST = re.compile(r"(?:prior to|before (?:the )?(?:embol|treat|tace)|pre-?(?:embol|treat|tace))")

@@ -142,7 +142,7 @@ def clean(report: str) -> Clean:
     spelling = {c: _spell(c) for c in set(report)}
     starts = None
     if all(len(spelt) == 1 for spelt in spelling.values()):
-        text = report.translate(str.maketrans(spelling))
+        text = report.translate({ord(c): spelt for c, spelt in spelling.items()})
     else:
         text = "".join(spelling[c] for c in report)
         starts = tuple(i for i, c in enumerate(report) for _ in spelling[c])

@@ -211,7 +211,7 @@ _REPORT_PLAIN = _words(
     flow flows fluide fluoroscopically fluoroscopy follow followup fourth fr france french friday g gallbladder
     gastric gastroduodenal gda generic germany get getting gmbh gone good got grade guerbet guide guidewire gy h
     haemorrhage haemostasis hai haic hainan half halt halted hangzhou having hbv hcc hcl hcv he heart height
-    held hemorrhage hemostasis hence hengjia hengrui hepatitis hepatocellular hepatoma her here high him his
+    held hemorrhage hemostasis hence hengjia hepatitis hepatocellular hepatoma her here high him his
     history hold hospira hospital hour hours however hvtt hydrate hydrochloride hypertension hypervascular
     hypotension hypovascular i id identified ignore image images imaging immediate impossible impregnated
     impression inc inch incomplete incompletely increase increased increasing indication indwelling inferior

@@ -8,7 +8,17 @@ from mewm.errors import InputError
 from mewm.reports.extract import MAX_CHARACTERS, extract
 from mewm.reports.render import describe, suggest_protocol
 
-OWN = ("reports_a", "reports_b", "reports_c", "reports_d", "reports_e")
+OWN = (
+    "reports_a",
+    "reports_b",
+    "reports_c",
+    "reports_d",
+    "reports_e",
+    "reports_f",
+    "reports_g",
+    "reports_h",
+    "reports_i",
+)
 
 
 def protocol(text):

@@ -1,0 +1,99 @@
+"""Every usual way to say what angiography showed, of every usual subject, comes to its attenuation level."""
+
+import pytest
+
+from mewm.reports.extract import extract
+
+SUBJECTS = (
+    "tumor staining",
+    "the tumour blush",
+    "the tumor-feeding arteries",
+    "tumor vessels",
+    "the blood supply of the tumor",
+    "tumor vascularity",
+    "the abnormal vessels",
+    "the feeders",
+    "the arterial blood flow",
+)
+NOUNS = (
+    "tumor staining",
+    "the tumor-feeding arteries",
+    "tumor vessels",
+    "the blood supply of the tumor",
+    "tumor blush",
+)
+SAID = {
+    4: """disappeared, completely disappeared, had disappeared completely, vanished, was eliminated, was absent
+        has gone, was no longer visible, was not seen any more, could no longer be seen, was abolished
+        was not visualized, resolved completely, was totally lost, was completely interrupted, was not detected""",
+    3: """mostly disappeared, nearly disappeared, almost completely disappeared, basically disappeared, was almost gone
+        largely disappeared, disappeared for the most part, was significantly reduced, was markedly decreased
+        was obviously reduced, greatly diminished, was reduced significantly, decreased markedly, was barely seen
+        was remarkably weakened, was substantially lessened, was reduced by 90%, was reduced by more than 80%
+        was nearly absent, was subtotally eliminated, was hardly visible, was dramatically reduced, almost vanished
+        was reduced to less than 10%, was improved significantly, was much less than before""",
+    2: """was reduced, decreased, was partially reduced, was slightly reduced, was moderately reduced, improved
+        weakened, partially disappeared, was somewhat reduced, was reduced by 50%, was less than before
+        was reduced in part, was reduced compared with before, was lighter than before, was reduced to half, was mildly decreased
+        did not completely disappear, was incompletely eliminated, was reduced to some extent
+        was reduced compared with before treatment""",
+    1: """was unchanged, did not change, showed no significant change, persisted, was still present, still existed
+        was the same as before, was not reduced, was not significantly reduced, remained unchanged, showed no change
+        did not decrease, showed no obvious reduction, was not affected, was similar to before, was still visible
+        remained, showed no improvement, had not changed, was as before""",
+}
+NAMED = {
+    4: """complete disappearance of {}, complete occlusion of {}, no {}, no residual {}, no obvious {}, {}: disappeared
+        {}: none, {} (-), absence of {}, complete loss of {}, no evidence of {}, without {}""",
+    3: """near-complete disappearance of {}, significant reduction in {}, marked decrease of {}, almost no {}
+        {}: mostly disappeared, most of {} disappeared, the majority of {} had gone, subtotal occlusion of {}
+        only minimal {} remained, {} disappeared by 95%, {} disappeared except for a small area""",
+    2: """partial disappearance of {}, slight reduction in {}, partial occlusion of {}, a decrease of {}, residual {}
+        part of {} remained, {} partly remained, {}: reduced, {}: partially disappeared, {} still partially visible
+        incomplete occlusion of {}, about half of {} disappeared, {} remained in part""",
+    1: """no reduction of {}, no change in {}, no significant change in {}, persistence of {}, persistent {}
+        {}: unchanged, no improvement of {}, unchanged {}, {} still present, failure to occlude {}""",
+}
+
+
+def _phrases(table):
+    rows = [(level, part) for level, text in table.items() for line in text.split("\n") for part in line.split(",")]
+    return [pytest.param(phrase.strip(), level, id=phrase.strip()) for level, phrase in rows]
+
+
+@pytest.mark.parametrize(("predicate", "level"), _phrases(SAID))
+def test_what_is_said_of_a_subject(predicate, level):
+    for subject in SUBJECTS:
+        for text in (
+            "Lipiodol 10 ml; {} {} on the final angiography.",
+            "After embolization with 5 ml Lipiodol, {} {}.",
+        ):
+            assert extract(text.format(subject, predicate)).level == level, (subject, predicate)
+
+
+@pytest.mark.parametrize(("phrase", "level"), _phrases(NAMED))
+def test_what_is_named(phrase, level):
+    for noun in NOUNS:
+        for text in ("Lipiodol 10 ml; {} on the final angiography.", "Lipiodol 5 ml. Final angiography showed {}."):
+            assert extract(text.format(phrase.format(noun))).level == level, (noun, phrase)
+
+
+@pytest.mark.parametrize(
+    ("text", "level"),
+    [
+        ("The blush disappeared in S2, not in S8.", 2),
+        ("Tumor staining in segment 7: 90% disappeared. Segment 3: 50% disappeared.", 2),
+        ("Feeding artery of S5 was occluded; feeding artery of S7 was not occluded.", 2),
+        ("Two branches were treated: one was occluded, the other remained open.", 2),
+        ("In segment II total devascularisation, in segment VI almost total.", 3),
+        ("All feeders were occluded, except one tiny branch from the left gastric artery.", 3),
+        ("The artery was occluded; a small patch of tumor staining was still visible.", 3),
+        ("Tumor staining was unchanged; after gelatin sponge it disappeared.", 4),
+        ("No tumor staining before treatment. Lipiodol 5 ml.", None),
+        ("The staining was not seen clearly before and after treatment.", None),
+        ("The left hepatic artery remained patent; tumor blush gone.", 4),
+        ("Tumor staining was unchanged; additional PVA; feeding arteries were occluded on the final angiography.", 4),
+    ],
+)
+def test_several_places_and_looks(text, level):
+    assert extract(text).level == level
