@@ -33,12 +33,13 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     actions = group.add_subparsers(dest="report_command", required=True, metavar="ACTION")
     parser = actions.add_parser(
         "extract",
-        help="read one report (text) or a table of them (CSV)",
+        help="read one report (text) or a table of them (CSV, xlsx)",
+        description="Read agents, doses, particle sizes and what angiography showed out of free-text TACE reports.",
         epilog=EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument(
-        "file", type=Path, metavar="FILE", help="a text file, or a CSV or TSV table with one report a row"
+        "file", type=Path, metavar="FILE", help="a text file, or a CSV, TSV or xlsx table with one report a row"
     )
     parser.add_argument("--column", metavar="NAME", help="column of the texts (default: text, report, ...)")
     parser.add_argument("--id", metavar="NAME", help="column that names the reports (default: numbered)")
@@ -55,6 +56,10 @@ def run(args: argparse.Namespace) -> int:
 
     if is_table(args.file):
         return _table(args)
+    if args.column or args.id:
+        from mewm.errors import InputError
+
+        raise InputError(f"--column and --id are for tables; {args.file.name} is no CSV, TSV or xlsx file.")
     text = read_text(args.file)
     if args.models:
         return _with_models(args, text)
@@ -87,7 +92,7 @@ def _table(args: argparse.Namespace) -> int:
         _write(sys.stdout, COLUMNS, [row(*r) for r in readings])
     unread = sum(reading is None for _, reading, _ in readings)
     unknown = len({name for _, reading, _ in readings if reading for name in reading.unknown})
-    told = f"{len(readings) - unread} of {len(readings)} reports read; {unknown} names are not in the action base"
+    told = f"{len(readings) - unread} of {len(readings)} reports read; names not in the action base: {unknown}"
     print(f"{told}; the column 'problem' says why {unread} were not." if unread else f"{told}.", file=sys.stderr)
     return 0
 

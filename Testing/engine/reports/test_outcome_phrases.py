@@ -34,8 +34,8 @@ SAID = {
         was reduced to less than 10%, was improved significantly, was much less than before""",
     2: """was reduced, decreased, was partially reduced, was slightly reduced, was moderately reduced, improved
         weakened, partially disappeared, was somewhat reduced, was reduced by 50%, was less than before
-        was reduced in part, was reduced compared with before, was lighter than before, was reduced to half, was mildly decreased
-        did not completely disappear, was incompletely eliminated, was reduced to some extent
+        was reduced in part, was reduced compared with before, was lighter than before, was reduced to half
+        was mildly decreased, did not completely disappear, was incompletely eliminated, was reduced to some extent
         was reduced compared with before treatment""",
     1: """was unchanged, did not change, showed no significant change, persisted, was still present, still existed
         was the same as before, was not reduced, was not significantly reduced, remained unchanged, showed no change

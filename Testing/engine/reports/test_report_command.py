@@ -64,13 +64,30 @@ def test_other_tables_and_encodings(capsys, tmp_path):
     assert "PVA 300-300 µm" in call(capsys, text)[1]
 
 
+def test_a_sheet_is_read_like_a_table(capsys, tmp_path):
+    openpyxl = pytest.importorskip("openpyxl", reason="the 'dicom' extra is not installed; `make setup` installs it")
+    book = openpyxl.Workbook()
+    for cells in (("nr", "text"), (7, "Lipiodol 5 ml; staining unchanged"), (8, None)):
+        book.active.append(cells)
+    book.save(tmp_path / "reports.xlsx")
+    status, out, told = call(capsys, tmp_path / "reports.xlsx", "--id", "nr")
+    rows = list(csv.DictReader(io.StringIO(out)))
+    assert status == 0 and [(r["report"], r["level"]) for r in rows] == [("7", "1"), ("8", "")]
+    assert rows[0]["protocol"] == "Lipiodol 5 ml" and "1 of 2 reports read" in told
+
+
 @pytest.mark.parametrize(
     ("name", "content", "arguments", "says"),
     [
         ("none.txt", None, (), "does not exist"),
         ("empty.txt", b"", (), "no words"),
-        ("scan.pdf", b"%PDF", (), "save it as plain text"),
+        ("scan.pdf", b"%PDF", (), "save it as text"),
         ("binary.txt", b"\x00\x01\x02", (), "is no text"),
+        ("chinese.txt", "洛铂 30 mg, Lipiodol 10 ml".encode("gb18030"), (), "no text in UTF-8"),
+        ("long.txt", b"Lobaplatin 30 mg. " * 6000, (), "at most"),
+        ("text.txt", b"PVA", ("--column", "text"), "are for tables"),
+        ("damaged.xlsx", b"text\nPVA\n", (), "no xlsx file"),
+        ("none.xlsx", None, (), "does not exist"),
         ("empty.csv", b"text\n", (), "has no reports"),
         ("two.csv", b"a,b\n1,2\n", (), "--column"),
         ("two.csv", b"a,b\n1,2\n", ("--column", "c"), "no column 'c'"),
