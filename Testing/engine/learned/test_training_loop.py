@@ -4,7 +4,6 @@ import os
 import signal
 import subprocess
 import sys
-import textwrap
 from pathlib import Path
 
 import numpy as np
@@ -120,25 +119,48 @@ def test_what_is_told_and_logged(tmp_path):
     assert [e.step for e in logged.Scalars("validation/distance")] == [6, 12]
 
 
-def test_two_processes_learn_what_one_does(tmp_path):
+TOGETHER = """
+import sys
+from pathlib import Path
+import torch
+from mewm.dynamics.autoencoder.bottleneck import VectorBottleneck
+from mewm.training.processes import processes
+sys.path.insert(0, sys.argv[1])
+from test_training_loop import fit
+fit(Path(sys.argv[2]), noise=0.0)
+with processes("cpu") as group:
+    bottleneck = VectorBottleneck(8, codes=16)
+    generator = torch.Generator().manual_seed(group.rank)
+    for _ in range(3):
+        bottleneck(torch.randn(1, 8, 4, 4, 4, generator=generator), generator)
+    torch.save(bottleneck.state_dict(), Path(sys.argv[2]) / f"codes_{group.rank}.pt")
+"""
+
+
+@pytest.fixture(scope="module")
+def together(tmp_path_factory):
+    """What two processes leave: the line's checkpoints, and the codebook of each after a few batches of its own."""
+    pytest.importorskip("monai", reason="the 'learned' extra is not installed")
+    folder = tmp_path_factory.mktemp("together")
+    (folder / "two.py").write_text(TOGETHER)
+    command = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2", "--standalone"]
+    command += [str(folder / "two.py"), str(Path(__file__).parent), str(folder)]
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    found = subprocess.run(command, capture_output=True, text=True, timeout=300, env=environment)
+    assert found.returncode == 0, found.stderr
+    return folder
+
+
+def test_two_processes_learn_what_one_does(together, tmp_path):
     """The batch is shared and the gradients averaged, so the weights are those of one process up to rounding."""
-    script = tmp_path / "two.py"
-    script.write_text(
-        textwrap.dedent(
-            f"""
-            import sys
-            from pathlib import Path
-            sys.path.insert(0, {str(Path(__file__).parent)!r})
-            from test_training_loop import fit
-            fit(Path({str(tmp_path / "two")!r}), noise=0.0)
-            """
-        )
-    )
-    command = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2", "--standalone", str(script)]
-    subprocess.run(command, check=True, capture_output=True, timeout=300, env={**os.environ, "OMP_NUM_THREADS": "1"})
-    alone = fit(tmp_path / "one", noise=0.0)[0]
-    together = load_checkpoint(tmp_path / "two" / LAST)["learners"]["line"]["module"]["weight"]
-    torch.testing.assert_close(together, alone, rtol=1e-5, atol=1e-6)
+    alone = fit(tmp_path, noise=0.0)[0]
+    shared = load_checkpoint(together / LAST)["learners"]["line"]["module"]["weight"]
+    torch.testing.assert_close(shared, alone, rtol=1e-5, atol=1e-6)
+
+
+def test_two_processes_have_one_codebook(together):
+    first, second = (torch.load(together / f"codes_{rank}.pt", weights_only=True) for rank in (0, 1))
+    assert all(torch.equal(value, second[name]) for name, value in first.items())
 
 
 def test_a_loss_that_is_no_number_is_one_sentence(tmp_path):

@@ -142,6 +142,10 @@ class VectorBottleneck(nn.Module):
         self.quantizer.embedding.weight.data[unused] = flat[pick]
         self.quantizer.ema_w[unused] = flat[pick]
         self.quantizer.ema_cluster_size[unused] = 1.0
+        if torch.distributed.is_initialized():
+            # Each process has other latents; all need one codebook.
+            for value in self.quantizer.state_dict().values():
+                torch.distributed.broadcast(value, src=0)
 
 
 _KINDS: dict[str, Callable[..., nn.Module]] = {
