@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from mewm.cli import train_dynamics
 from mewm.cli.report import counted
 from mewm.cli.training_report import is_first_process, print_now, training_line
 
@@ -48,6 +49,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     )
     parser.add_argument("--test-cases", type=int, metavar="N", help="measure on N test cases only (default: all)")
     parser.set_defaults(run=autoencoder)
+    train_dynamics.add_parser(models)
 
 
 def cox(args: argparse.Namespace) -> int:
@@ -64,11 +66,8 @@ def cox(args: argparse.Namespace) -> int:
 
 def clinical_cox(args: argparse.Namespace) -> int:
     """Fit and write the clinical Cox bundle, print its figures."""
-    from mewm.errors import InputError
     from mewm.training.clinical_cox import fit_clinical_cox
 
-    if args.repeats < 1:
-        raise InputError(f"{args.repeats} repeats of the cross-validation give no figure; ask for at least 1.")
     for name, value in fit_clinical_cox(args.table, args.out, repeats=args.repeats, seed=args.seed).items():
         print(f"{name}: {value}")
     print(f"bundle in {args.out}")

@@ -14,6 +14,7 @@ import numpy as np
 
 import mewm
 from mewm.bundle import write_checksums
+from mewm.clinical import ClinicalFacts
 from mewm.cohort.hcc_tace_seg.clinical_table import ClinicalRow, read_clinical
 from mewm.errors import InputError
 from mewm.evaluation.cox_baselines import PENALIZER, CoxBaseline, cross_validated, fit_baseline
@@ -57,12 +58,19 @@ def fit_clinical_cox(
         seed: seed of splits and bootstrap.
 
     Returns:
-        The figures of the fit.
+        The figures of the fit, the covariates left out because nobody states them or all are alike, and the number of
+        patients without a stated outcome.
 
     Raises:
-        InputError: the table cannot be read or has too few deaths, or the folder cannot be written.
+        InputError: the table cannot be read or has too few deaths, a number makes no sense, or the folder cannot be
+            written.
     """
-    rows = [row for row in read_clinical(Path(table)).values() if row.os_weeks is not None and row.event is not None]
+    if repeats < 1:
+        raise InputError(f"{repeats} repeats of the cross-validation give no figure; ask for at least 1.")
+    if seed < 0:
+        raise InputError(f"The seed {seed} is negative; choose 0 or more.")
+    table_rows = read_clinical(Path(table)).values()
+    rows = [row for row in table_rows if row.os_weeks is not None and row.event is not None]
     features = [clinical_covariates(row.facts) for row in rows]
     weeks = np.array([row.os_weeks for row in rows], dtype=float)
     died = np.array([row.event for row in rows], dtype=bool)
@@ -93,7 +101,9 @@ def fit_clinical_cox(
         },
     }
     _write(Path(out), bundle, rows)
-    return figures
+    used = set(model.names)
+    left_out = [name for name in clinical_covariates(ClinicalFacts()) if name not in used]
+    return {**figures, "covariates_left_out": left_out, "patients_without_outcome": len(table_rows) - len(rows)}
 
 
 def _covariate(model: CoxBaseline, features: list[dict[str, float | None]], name: str) -> dict[str, float | int]:
@@ -180,7 +190,7 @@ are known by class only. Not validated on any other series.
 
 ## Reproduce
 
-```python
+```sh
 {commands}
 ```
 

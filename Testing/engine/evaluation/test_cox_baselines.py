@@ -153,6 +153,20 @@ def test_real_table_gives_the_shipped_bundle_and_no_row_of_it(real_data, tmp_pat
     assert json.loads((tmp_path / "cox.json").read_text(encoding="utf-8"))["provenance"]["source"].startswith("TCIA")
 
 
+def test_clinical_cox_says_what_it_left_out_and_refuses_numbers_that_make_no_sense(tmp_path):
+    header = ["TCIA_ID", "Death_1_StillAliveorLostToFU_0", "OS", "chemotherapy", "Interval_FU", "age", "Sex"]
+    rows = [[f"HCC_{n:03d}", "1", str(20 + 7 * n), "", "7", "60", str(1 + n % 2)] for n in range(1, 21)]
+    rows[4][2] = "NOT STATED"
+    table = tmp_path / "table.csv"
+    table.write_text("\n".join(",".join(row) for row in [header, *rows]), encoding="utf-8")
+    found = fit_clinical_cox(table, tmp_path / "bundle", repeats=1)
+    assert found["patients"] == 19 and found["patients_without_outcome"] == 1
+    assert "age_decades" in found["covariates_left_out"] and "male" not in found["covariates_left_out"]
+    for wrong in ({"repeats": 0}, {"seed": -1}):
+        with pytest.raises(InputError, match=r"0 repeats|negative"):
+            fit_clinical_cox(table, tmp_path / "bundle", **wrong)
+
+
 def test_outlook_of_the_shipped_model():
     model = ClinicalCox.load()
     good = model.outlook(ClinicalFacts(age=60, child_pugh="A5", portal_vein_thrombosis="none", tumour_number=1))

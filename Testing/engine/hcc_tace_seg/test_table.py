@@ -63,6 +63,14 @@ def test_wrong_tables_are_refused(write_table, tmp_path):
         read_clinical(tmp_path / "none.csv")
 
 
+@pytest.mark.parametrize("change", [lambda text: text[:-12], lambda text: text.replace('"', "")])
+def test_a_torn_or_badly_exported_csv_is_refused(write_table, tmp_path, change):
+    path = write_table(tmp_path / "t.csv", [{"TCIA_ID": "HCC_001"}, {"TCIA_ID": "HCC_002"}])
+    path.write_text(change(path.read_text(encoding="utf-8")), encoding="utf-8")
+    with pytest.raises(InputError, match="another number of cells"):
+        read_clinical(path)
+
+
 def test_the_real_table(real_data):
     table = read_clinical(real_data / "hcc_tace_seg" / "clinical.csv")
     assert len(table) == 79 and sum(bool(r.event) for r in table.values()) == 72

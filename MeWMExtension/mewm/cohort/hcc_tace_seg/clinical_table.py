@@ -76,7 +76,15 @@ def _lines(path: Path) -> Iterator[Mapping[str, Any]]:
     if suffix == ".csv":
         try:
             with path.open(newline="", encoding="utf-8-sig") as stream:
-                yield from csv.DictReader(stream)
+                reader = csv.DictReader(stream)
+                for line in reader:
+                    # An unquoted comma would shift every later cell, a torn download would shorten a survival time.
+                    if None in line or None in line.values():
+                        raise InputError(
+                            f"Line {reader.line_num} of the clinical table {path.name} has another number of cells "
+                            "than the first line; the file is cut short or badly exported, get it again."
+                        )
+                    yield line
         except UnicodeDecodeError:
             raise InputError(f"The clinical table {path.name} is not text in UTF-8; export it again.") from None
         return
