@@ -99,3 +99,33 @@ def test_it_is_ranked_in_the_run_that_is_there(desk, case_nodes, rows, future_fi
     desk.settle()
     assert len(desk.panel.review.run.rows()) == 5
     assert desk.ui.statusLabel.text == "That could not be simulated."
+
+
+def test_a_sentence_is_read_by_the_engine_and_confirmed_by_the_user(real_desk):
+    ui, panel = real_desk.ui, real_desk.panel
+    ui.ownProtocolLineEdit.text = (
+        "TACE with Wonderdrug 5 mg and lobaplatin 30 mg in 10 ml of lipiodol; no epirubicin was given."
+    )
+    real_desk.settle()
+    assert not ui.simulateButton.enabled and "sentence" in ui.ownReasonLabel.text
+    assert not ui.readButton.isHidden() and ui.useReadButton.isHidden()
+    ui.readButton.click()
+    real_desk.wait(lambda: not panel.controller.busy and not ui.readLabel.isHidden(), 60, "the reading")
+    words = ui.readLabel.text
+    assert "Lobaplatin 30 mg; Lipiodol 10 ml" in words
+    assert "Wonderdrug</font>: not in the action base" in words and "epirubicin is named, but not as given" in words
+    ui.useReadButton.click()
+    real_desk.settle()
+    assert ui.ownProtocolLineEdit.text == "Lobaplatin 30 mg; Lipiodol 10 ml"
+    assert ui.readButton.isHidden() and ui.readLabel.isHidden()
+    assert panel.own.verdict.protocol is not None and not panel.own.verdict.problem
+
+
+def test_a_text_that_changes_meanwhile_is_not_answered_for(desk):
+    desk.ui.ownProtocolLineEdit.text = "cisplatin 50 mg was given"
+    desk.settle()
+    desk.ui.readButton.click()
+    desk.ui.ownProtocolLineEdit.text = "idarubicin 10 mg was given"
+    desk.engine.send("done", result={"protocol": "Cisplatin 50 mg", "unknown": [], "hints": [], "places": []})
+    desk.settle()
+    assert desk.ui.readLabel.isHidden() and not desk.ui.readButton.isHidden()

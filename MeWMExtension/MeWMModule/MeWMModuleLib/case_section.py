@@ -9,6 +9,7 @@ import qt
 from mewm.actions.base import load_action_base
 from MeWMModuleLib.bindings import FACT_CHOICES, PATHS, ComboBinding, PathBinding
 from MeWMModuleLib.masks import likely_choice, mask_choices
+from MeWMModuleLib.policy_dialog import OFFLINE
 from MeWMModuleLib.request import unavailable_of
 
 _TUMOUR_WORDS = ("tumour", "tumor", "lesion", "hcc", "mass")
@@ -34,7 +35,7 @@ class CaseSection:
             "tumour": (ComboBinding(ui.tumourSegmentComboBox, "tumour_segment"), _TUMOUR_WORDS),
             "liver": (ComboBinding(ui.liverSegmentComboBox, "liver_segment"), _LIVER_WORDS),
         }
-        self.policy = ComboBinding(ui.policyComboBox, "policy", [("guideline", "Guideline rules, offline")])
+        self.policy = ComboBinding(ui.policyComboBox, "policy", OFFLINE)
         self.device = ComboBinding(ui.deviceComboBox, "device", [("auto", "automatic"), ("cpu", "processor (CPU)")])
         self._combos: list[ComboBinding | PathBinding] = [
             *(ComboBinding(getattr(ui, widget), name, choices) for name, (widget, choices) in FACT_CHOICES.items()),
@@ -74,10 +75,9 @@ class CaseSection:
             binding.refresh()
         self._show_formulary()
 
-    def offer(self, policies: list[str], devices: list[str]) -> None:
+    def offer(self, devices: list[str]) -> None:
         """Offer what the engine says it has."""
-        names = {"guideline": "Guideline rules, offline", "auto": "automatic", "cpu": "processor (CPU)"}
-        self.policy.fill([(value, names.get(value, value)) for value in policies])
+        names = {"auto": "automatic", "cpu": "processor (CPU)"}
         self.device.fill([(value, names.get(value, value)) for value in devices])
 
     def set_enabled(self, enabled: bool) -> None:

@@ -54,7 +54,10 @@ def load_finished_run(scene: Any, folder: str | Path) -> LiveRun:
         node = scene.AddNewNodeByClass("vtkMRMLTextNode", "MeWM search tree")
         node.SetText(json.dumps(tree, ensure_ascii=False))
         keep(node, item, run.identifier, "search")
-    return LiveRun(scene, run.identifier)
+    live = LiveRun(scene, run.identifier)
+    policy = run.manifest.get("models", {}).get("policy", "")
+    live.put_rows([{**row, "policy": policy if row["origin"] == "search" else ""} for row in live.rows()])
+    return live
 
 
 def _read(path: Path) -> dict[str, Any]:

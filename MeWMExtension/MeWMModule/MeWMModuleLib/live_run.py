@@ -172,7 +172,8 @@ class LiveRun:
             result: ``result`` of the event ``done``.
             search: content of ``search.json``, empty for none.
         """
-        self.put_rows(result["rows"])
+        policy = result.get("policy", "")
+        self.put_rows([{**row, "policy": policy if row["origin"] == "search" else ""} for row in result["rows"]])
         ranked = {row["protocol_id"] for row in result["rows"]}
         for future in self.futures():
             if future.protocol_id not in ranked:

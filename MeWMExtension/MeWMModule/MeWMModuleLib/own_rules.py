@@ -15,6 +15,13 @@ from mewm.clinical import read_facts
 from mewm.errors import InputError
 from MeWMModuleLib.request import facts_of, formulary_of
 
+_SENTENCE_WORDS = {
+    *("the", "a", "an", "in", "into", "of", "by", "via", "through", "before", "then", "after", "followed", "using"),
+    *("with", "without", "no", "not", "none", "was", "were", "is", "are", "been", "because", "due", "patient", "he"),
+    *("she", "we", "received", "given", "gave", "administered", "injected", "injection", "infused", "infusion"),
+    *("embolized", "embolised", "performed", "tace", "chemoembolization", "chemoembolisation", "mixed", "emulsion"),
+}
+
 
 @dataclass(frozen=True)
 class Verdict:
@@ -35,6 +42,15 @@ class Verdict:
     notes: tuple[str, ...] = ()
 
 
+def is_sentence(text: str) -> bool:
+    """Whether a text is a sentence, as of a report, whose agents are looked for with more care than those of a list.
+
+    In a sentence a trade name may stand where a list has none, and an agent may be named that was not given.
+    """
+    words = {word.strip(".,;:()").lower() for word in text.split()}
+    return not words.isdisjoint(_SENTENCE_WORDS)
+
+
 def judge(text: str, parameters: Any) -> Verdict:
     """Read a protocol and check it against the rules, the facts and the formulary of the panel.
 
@@ -44,6 +60,8 @@ def judge(text: str, parameters: Any) -> Verdict:
     """
     if not text.strip():
         return Verdict(problem="Pick agents or type a protocol.")
+    if is_sentence(text):
+        return Verdict(problem="This is a sentence and no list of agents; press 'Read this text' and check the result.")
     try:
         parsed = parse_protocol(text)
         protocol = parsed.protocol

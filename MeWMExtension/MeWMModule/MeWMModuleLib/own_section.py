@@ -7,7 +7,7 @@ from typing import Any
 
 from mewm.clinical import ClinicalFacts
 from MeWMModuleLib.agents_table import AgentsTable
-from MeWMModuleLib.own_rules import Verdict, judge
+from MeWMModuleLib.own_rules import Verdict, is_sentence, judge
 from MeWMModuleLib.request import why_not
 
 
@@ -27,7 +27,11 @@ class OwnSection:
         self._judged: tuple | None = None
         self.verdict = Verdict()
         self._agents = AgentsTable(ui.agentsTable, self._on_picked)
+        # Text that was read and what the engine found in it; shown until the text changes.
+        self._read: tuple[str, dict[str, Any]] | None = None
         ui.simulateButton.clicked.connect(lambda *_args: panel.simulate())
+        ui.readButton.clicked.connect(self._on_read)
+        ui.useReadButton.clicked.connect(self._on_use)
 
     def set_parameters(self, parameters: Any) -> None:
         """Follow another parameter node, or none while the scene is closed."""
@@ -47,6 +51,7 @@ class OwnSection:
             self._agents.show(self.verdict.protocol)
             if not first and parameters.override_rules and not self.verdict.excluded:
                 parameters.override_rules = False
+        self._show_read(parameters.own_protocol)
         self.ui.violationsLabel.text = verdict_html(self.verdict) if parameters.own_protocol.strip() else ""
         self.ui.overrideCheckBox.visible = bool(self.verdict.excluded)
         reason = self.reason()
@@ -65,9 +70,48 @@ class OwnSection:
         run = self.panel.review.run
         return "" if run is not None and run.complete else why_not(self.parameters)
 
+    def finished(self, result: dict[str, Any]) -> None:
+        """Show what the engine found in the text, for the user to confirm."""
+        if self.parameters is not None:
+            self._read = (self._asked, result)
+            self.refresh()
+
+    _asked = ""
+
+    def _on_read(self, *_args: Any) -> None:
+        if self.parameters is not None and not self.panel.controller.busy:
+            self._asked = self.parameters.own_protocol
+            self.panel.ask("read", {"text": self._asked})
+
+    def _on_use(self, *_args: Any) -> None:
+        if self.parameters is not None and self._read is not None:
+            self.parameters.own_protocol = self._read[1]["protocol"]
+
+    def _show_read(self, text: str) -> None:
+        ui = self.ui
+        if self._read is not None and self._read[0] != text:
+            self._read = None
+        ui.readButton.visible = is_sentence(text) and self._read is None
+        ui.readButton.enabled = not self.panel.controller.busy
+        ui.readLabel.visible = self._read is not None
+        ui.readLabel.text = read_html(self._read[1]) if self._read is not None else ""
+        ui.useReadButton.visible = self._read is not None and bool(self._read[1]["protocol"])
+
     def _on_picked(self, text: str) -> None:
         if self.parameters is not None:
             self.parameters.own_protocol = text
+
+
+def read_html(result: dict[str, Any]) -> str:
+    """Return what was found in a text: agents and doses, names that nobody knows as they stand there, what is open."""
+    lines = [f"Understood: <b>{escape(result['protocol'])}</b>" if result["protocol"] else "No agent was understood."]
+    for name in result["unknown"]:
+        lines.append(
+            f"<font color='#b06000'>\u26a0 {escape(name)}</font>: not in the action base, cannot be simulated."
+        )
+    told = tuple(f"{name} is not in the action base" for name in result["unknown"])
+    lines += [escape(hint) for hint in result["hints"] if not (told and hint.startswith(told))]
+    return "<br>".join(lines)
 
 
 def verdict_html(verdict: Verdict) -> str:

@@ -15,11 +15,14 @@ from mewm.errors import MewmError
 from MeWMModuleLib.case_section import CaseSection
 from MeWMModuleLib.export_section import ExportSection
 from MeWMModuleLib.finished_run import load_finished_run
+from MeWMModuleLib.jobs import ASKING, CANCELLING, Listener
 from MeWMModuleLib.live_run import LiveRun
 from MeWMModuleLib.own_section import OwnSection
+from MeWMModuleLib.policy_dialog import PolicyDialog, policy_choices
+from MeWMModuleLib.ranking_view import IN_PLACE
 from MeWMModuleLib.request import why_not
 from MeWMModuleLib.review_section import ReviewSection
-from MeWMModuleLib.run_controller import CANCELLING, Listener, RunController
+from MeWMModuleLib.run_controller import RunController
 from MeWMModuleLib.sample_scene import load_sample, set_facts
 
 _WAIT_MS = 0
@@ -51,6 +54,7 @@ class Panel:
         self._following = False
         self._was_busy = False
         self._open = True
+        self.policy_dialog: PolicyDialog | None = None
         self.controller = RunController(scene, engine, self._later)
         self.case = CaseSection(ui, scene)
         self.review = ReviewSection(ui, scene, self)
@@ -62,12 +66,14 @@ class Panel:
             future=self._on_future,
             finished=self._on_finished,
             failed=self._on_failed,
+            confirm=self._on_confirm,
         )
         ui.exploreButton.clicked.connect(self._on_explore)
         ui.loadRunButton.clicked.connect(self._on_load_run)
         ui.sampleButton.clicked.connect(self._on_sample)
         ui.setUpButton.clicked.connect(lambda *_args: self.ask("describe", {}))
         ui.statusLabel.visible = False
+        self._offer_policies()
 
     def set_parameters(self, parameters: Any) -> None:
         """Bind the widgets to a parameter node, or to none while the scene is closed."""
@@ -153,6 +159,7 @@ class Panel:
     def close(self) -> None:
         """Stop everything: the module is reloaded or the application quits."""
         self._open = False
+        self._close_dialog()
         self.controller.close()
         self.set_parameters(None)
 
@@ -253,7 +260,23 @@ class Panel:
             if len(fitting) == 1:
                 self.parameters.ct = fitting[0]
 
+    def _offer_policies(self) -> None:
+        try:
+            self.case.policy.fill(policy_choices())
+        except MewmError as error:
+            self.tell(str(error), error=True)
+
+    def _on_confirm(self, payload: Any, answer: Callable[[bool], None]) -> None:
+        self.policy_dialog = PolicyDialog(self.ui.exploreButton.window(), payload, answer)
+
+    def _close_dialog(self) -> None:
+        dialog, self.policy_dialog = self.policy_dialog, None
+        if dialog is not None:
+            dialog.close()
+
     def _on_changed(self) -> None:
+        if self.controller.state != ASKING:
+            self._close_dialog()
         if self.parameters is None:
             return
         self._show_state()
@@ -313,8 +336,11 @@ class Panel:
         elif kind == "sample":
             self._take_sample(result)
         elif kind == "describe":
-            self.case.offer(result["policies"], result["devices"])
+            self._offer_policies()
+            self.case.offer(result["devices"])
             self.tell(_described(result))
+        elif kind == "read":
+            self.own.finished(result)
         else:
             self.export.finished(kind, result)
         self._following = False
@@ -355,4 +381,7 @@ def _done_words(kind: str, result: Any) -> str:
         return f"Your protocol is number {row['rank']} of {len(result['rows'])}."
     count = result["simulations"].get("run")
     seconds = sum(result["timings"].values())
-    return f"{len(result['rows'])} protocols ranked with {count} simulations in {seconds:.0f} s."
+    words = f"{len(result['rows'])} protocols ranked with {count} simulations in {seconds:.0f} s."
+    if result.get("policy", "").startswith(IN_PLACE):
+        words += " The model gave no usable answer; the guideline rules proposed instead (see the warnings)."
+    return words

@@ -26,7 +26,8 @@ class MeWMParameters:
             numbers as typed, so that a slip is told in words and not rounded away.
         unavailable: identifiers of agents that the institution does not have, separated by commas.
         goal: what the user wants, in words.
-        policy: which policy proposes protocols.
+        policy: what proposes protocols: ``"guideline"`` or an endpoint's name; never a key.
+        keep_exchange: keep what a policy model was sent and answered in the run folder.
         beams, drugs, embolics, replicas, drug_horizon, embolic_horizon: B, D, E, T, H_d and H_e of the search.
         seed: seed of the search.
         device: where the models run.
@@ -74,6 +75,7 @@ class MeWMParameters:
     unavailable: str = ""
     goal: str = ""
     policy: str = "guideline"
+    keep_exchange: bool = False
 
     beams: Annotated[int, WithinRange(1, 50)] = 5
     drugs: Annotated[int, WithinRange(1, 30)] = 10

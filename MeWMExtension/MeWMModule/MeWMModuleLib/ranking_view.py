@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable, Sequence
 from typing import Any
 
 import qt
 
 ID_ROLE = qt.Qt.UserRole + 1
+# How the engine names the guideline policy where it took over.
+IN_PLACE = "guideline (in place of"
 _AMBER = (176, 96, 0)
 _WIDTHS = {1: 210}
 
@@ -136,6 +139,8 @@ def _tip(row: dict[str, Any]) -> str:
     tip = str(row["protocol"])
     if row["violations"]:
         tip += f"\nBreaks rules: {row['violations']}"
+    if (row.get("policy") or "").startswith(IN_PLACE):
+        tip += f"\nProposed by: {row['policy']}"
     if not row["rank"]:
         tip += "\nA step on the way; not a whole protocol yet."
     return tip
@@ -172,6 +177,16 @@ def _median(row: dict[str, Any]) -> str:
     return "not reached" if row["median_weeks"] is None else _number("median_weeks", "{:.0f} wk")[0](row)
 
 
+def _origin(row: dict[str, Any]) -> str:
+    if row["violations"] and row["origin"] == "yours":
+        return f"{row['origin']}, rules overridden"
+    policy = row.get("policy") or ""
+    model = re.search(r"vision-language \(([^()]*)\)", policy)
+    if model is None:
+        return str(row["origin"])
+    return f"{row['origin']}, {'rules instead of ' if policy.startswith(IN_PLACE) else ''}{model[1]}"
+
+
 # Title, words of a row, value to sort by, meaning.
 COLUMNS: tuple[tuple[str, Callable, Callable, str], ...] = (
     (
@@ -204,7 +219,7 @@ COLUMNS: tuple[tuple[str, Callable, Callable, str], ...] = (
     ),
     (
         "Origin",
-        lambda row: row["origin"] + (", rules overridden" if row["violations"] and row["origin"] == "yours" else ""),
+        _origin,
         lambda row: row["origin"],
         "Found by the search or entered by you",
     ),

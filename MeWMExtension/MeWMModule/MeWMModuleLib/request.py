@@ -123,6 +123,17 @@ def explore_request(parameters: Any, files: dict[str, str], run: str) -> dict[st
     }
 
 
+def with_accepted(request: dict[str, Any], digest: str, keep_exchange: bool) -> dict[str, Any]:
+    """Return a request ``explore`` that may send the one payload of this digest."""
+    return {**request, "send_accepted": digest, "keep_exchange": keep_exchange}
+
+
+def preview_request(request: dict[str, Any], folder: str) -> dict[str, Any]:
+    """Return the request ``preview`` that belongs to a request ``explore``."""
+    same = ("case", "goal", "formulary", "policy", "settings")
+    return {**{name: request[name] for name in same}, "folder": folder}
+
+
 def simulate_request(parameters: Any, files: dict[str, str], run: str) -> dict[str, Any]:
     """Return the parameters of the request ``simulate`` for a case without a run."""
     missing = unavailable_of(parameters)

@@ -10,7 +10,6 @@ import collections
 import shutil
 import tempfile
 from collections.abc import Callable, Generator, Iterator, Mapping
-from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -18,66 +17,23 @@ from typing import Any
 from mewm.errors import MewmError
 from MeWMModuleLib.future_steps import future_steps
 from MeWMModuleLib.input_files import Inputs, remove_inputs, write_inputs
+from MeWMModuleLib.jobs import (
+    ASKING,
+    CANCELLING,
+    GUIDELINE,
+    IDLE,
+    PREPARING,
+    RUNNING,
+    Event,
+    Job,
+    Listener,
+    Progress,
+    provisional,
+)
 from MeWMModuleLib.live_run import LiveRun, runs_in, start_run
-from MeWMModuleLib.request import explore_request, simulate_request
+from MeWMModuleLib.request import explore_request, preview_request, simulate_request, with_accepted
 
-Event = Mapping[str, Any]
-IDLE, PREPARING, RUNNING, CANCELLING = "idle", "preparing", "running", "cancelling"
 _DONE = object()
-
-
-@dataclass
-class Progress:
-    """What a job is doing.
-
-    Attributes:
-        stage: a phrase for the user.
-        fraction: 0 to 1, ``None`` while unknown.
-        left_s: estimate of the seconds left, ``None`` while unknown.
-    """
-
-    stage: str = ""
-    fraction: float | None = None
-    left_s: float | None = None
-
-    def words(self) -> str:
-        """Return stage and time left, e.g. ``"Racing the contenders, about 20 s left"``."""
-        if self.left_s is None:
-            return self.stage
-        seconds = max(self.left_s, 0.0)
-        left = f"{seconds:.0f} s" if seconds < 90 else f"{seconds / 60:.0f} min"
-        return f"{self.stage}, about {left} left"
-
-
-@dataclass
-class Listener:
-    """Who hears of a job; every field may be replaced.
-
-    Attributes:
-        changed: state or progress changed.
-        rows: the ranking of a run changed.
-        future: a protocol of a run can be shown: run and protocol identifier.
-        finished: a job ended well: its kind, the run or ``None``, and the engine's result.
-        failed: a job ended early: a sentence, and whether the user wanted it so.
-    """
-
-    changed: Callable[[], None] = lambda: None
-    rows: Callable[[LiveRun], None] = lambda run: None
-    future: Callable[[LiveRun, str], None] = lambda run, protocol_id: None
-    finished: Callable[[str, LiveRun | None, Event], None] = lambda kind, run, result: None
-    failed: Callable[[str, bool], None] = lambda sentence, wanted: None
-
-
-@dataclass
-class _Job:
-    kind: str
-    nodes: dict[str, Any] = field(default_factory=dict)
-    run: LiveRun | None = None
-    made_run: bool = False
-    had: frozenset[str] = frozenset()
-    rows: dict[str, dict[str, Any]] = field(default_factory=dict)
-    before: list[dict[str, Any]] = field(default_factory=list)
-    request: Any = None
 
 
 class RunController:
@@ -97,11 +53,11 @@ class RunController:
         self.state = IDLE
         self.progress = Progress()
         self._later = later
-        self._job: _Job | None = None
+        self._job: Job | None = None
         self._inputs: Path | None = None
         # Folders of inputs that are on their way out.
         self._leaving: list[Path] = []
-        self._events: collections.deque[tuple[_Job, Event]] = collections.deque()
+        self._events: collections.deque[tuple[Job, Event]] = collections.deque()
         # What the event taken last still has to do, step by step.
         self._steps: Iterator[Any] | None = None
         self._pumping = False
@@ -184,10 +140,10 @@ class RunController:
         for folder in self._leaving:
             shutil.rmtree(folder, ignore_errors=True)
 
-    def _start(self, kind: str, run: LiveRun | None = None) -> _Job:
+    def _start(self, kind: str, run: LiveRun | None = None) -> Job:
         if self._job is not None:
             raise MewmError("Another job is running; wait for it or cancel it.")
-        job = self._job = _Job(kind, run=run)
+        job = self._job = Job(kind, run=run)
         if run is not None:
             job.before = run.rows()
             job.had = frozenset(future.protocol_id for future in run.futures())
@@ -225,16 +181,47 @@ class RunController:
                 self._later(step)
 
         def launch() -> None:
+            request = make_request(parameters, inputs.files, "")
+            if request.get("policy", GUIDELINE) == GUIDELINE:
+                begin(request)
+            else:
+                self._ask_first(job, request, parameters.keep_exchange, begin)
+
+        def begin(request: dict[str, Any]) -> None:
             now = datetime.now()
             path = folder / f"{name}-{now:%Y%m%d-%H%M%S-%f}"
             identifier = _free_name(self.scene, f"{name} {now:%Y-%m-%d %H:%M:%S}")
             job.run = start_run(self.scene, identifier, name, parameters.ct, inputs.lesion, str(path))
             job.made_run = True
-            self._send(job, kind, make_request(parameters, inputs.files, str(path)))
+            self._send(job, kind, {**request, "run": str(path)})
 
         self._later(step)
 
-    def _send(self, job: _Job, method: str, params: Mapping[str, Any]) -> None:
+    def _ask_first(
+        self, job: Job, request: dict[str, Any], keep_exchange: bool, begin: Callable[[dict[str, Any]], None]
+    ) -> None:
+        """Show what a policy model would be sent; only what the user accepts is sent, and only by the engine."""
+
+        def shown(payload: Event) -> None:
+            # The engine has answered: whatever ends the job now has nothing to cancel there.
+            job.request, self.state = None, ASKING
+            self.progress = Progress("Waiting for you to accept or refuse what would be sent")
+            self.listener.changed()
+            self.listener.confirm(payload, lambda accepted: answered(payload, accepted))
+
+        def answered(payload: Event, accepted: bool) -> None:
+            if self._job is not job:
+                return
+            if accepted:
+                self._guarded(lambda: begin(with_accepted(request, payload["digest"], keep_exchange)))
+            else:
+                self._end_early("You did not accept what would be sent, so nothing was sent and no run began.", True)
+
+        assert self._inputs is not None
+        job.then = shown
+        self._send(job, "preview", preview_request(request, str(self._inputs / "payload")))
+
+    def _send(self, job: Job, method: str, params: Mapping[str, Any]) -> None:
         self.state = RUNNING
         self.progress = Progress("Starting the engine")
         try:
@@ -244,7 +231,7 @@ class RunController:
             return
         self.listener.changed()
 
-    def _on_event(self, job: _Job, event: Event) -> None:
+    def _on_event(self, job: Job, event: Event) -> None:
         """Take an event in; several may have come at once, and the window lives between two of them."""
         self._events.append((job, event))
         self._pump()
@@ -293,12 +280,12 @@ class RunController:
         except OSError as error:
             self._drop(_disk(error))
 
-    def _on_progress(self, job: _Job, event: Event) -> None:
+    def _on_progress(self, job: Job, event: Event) -> None:
         if self.state != CANCELLING:
             self.progress = Progress(event["stage"], event.get("fraction"), event.get("left_s"))
             self.listener.changed()
 
-    def _on_scored(self, job: _Job, event: Event) -> None:
+    def _on_scored(self, job: Job, event: Event) -> None:
         if job.run is None or self.state == CANCELLING:
             return
         row = dict(event["row"])
@@ -307,7 +294,7 @@ class RunController:
         job.run.put_rows(provisional([*others, *job.rows.values()]))
         self.listener.rows(job.run)
 
-    def _on_simulated(self, job: _Job, event: Event) -> None:
+    def _on_simulated(self, job: Job, event: Event) -> None:
         if job.run is not None and self.state != CANCELLING:
             self._steps = self._show(job.run, event)
 
@@ -317,8 +304,12 @@ class RunController:
             yield None
         self.listener.future(run, event["protocol_id"])
 
-    def _on_done(self, job: _Job, event: Event) -> None:
+    def _on_done(self, job: Job, event: Event) -> None:
         result = event["result"]
+        if job.then is not None:
+            then, job.then = job.then, None
+            then(result)
+            return
         if job.run is not None:
             tree = Path(result["run"]) / "search.json"
             job.run.finish(result, tree.read_text(encoding="utf-8") if tree.is_file() else "")
@@ -327,7 +318,7 @@ class RunController:
             self.listener.rows(job.run)
         self.listener.finished(job.kind, job.run, result)
 
-    def _on_error(self, job: _Job, event: Event) -> None:
+    def _on_error(self, job: Job, event: Event) -> None:
         wanted = event.get("kind") == "cancelled"
         self._end_early("Cancelled; nothing was kept." if wanted else event["message"], wanted)
 
@@ -345,7 +336,7 @@ class RunController:
             self._take_back(job)
         self.listener.failed(sentence, wanted)
 
-    def _take_back(self, job: _Job) -> None:
+    def _take_back(self, job: Job) -> None:
         """Leave the run as it was before the job, or remove it if the job made it."""
         run = job.run
         if run is None or run.table is None:
@@ -384,15 +375,6 @@ class RunController:
                 self._later(step)
 
         step()
-
-
-def provisional(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Order rows by risk, complete protocols first, and rank those; a step on the way has no rank."""
-    ordered = sorted(rows, key=lambda row: (not row.get("complete", True), row["risk"]))
-    return [
-        {**row, "folder": row.get("folder", ""), "rank": place if row.get("complete", True) else 0}
-        for place, row in enumerate(ordered, start=1)
-    ]
 
 
 def _free_name(scene: Any, name: str) -> str:

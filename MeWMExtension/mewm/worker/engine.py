@@ -28,6 +28,8 @@ class Engine:
             "describe": self._describe,
             "explore": lambda job: self._runs().explore(job),
             "simulate": lambda job: self._runs().simulate(job),
+            "preview": lambda job: self._runs().preview(job),
+            "read": self._read,
             "volumes": lambda job: self._runs().volumes(job),
             "sample": self._sample,
             "export": self._export,
@@ -74,6 +76,16 @@ class Engine:
         folder, seed, index = given.path("folder"), given.whole("seed", SEED), given.whole("index", INDEX)
         given.finish()
         return write_phantom(folder, seed=seed, index=index)
+
+    def _read(self, job: Job) -> Result:
+        from mewm.reports.render import suggest_protocol
+
+        given = Fields(job.params, "read")
+        text = given.text("text")
+        given.finish()
+        read = suggest_protocol(text)
+        places = [{"name": name, "start": start, "end": end} for name, (start, end) in read.places]
+        return {"protocol": read.text, "unknown": list(read.unknown), "hints": list(read.hints), "places": places}
 
     def _export(self, job: Job) -> Result:
         from mewm.export.write import export_protocol

@@ -13,7 +13,8 @@ from mewm.actions.base import load_action_base
 from mewm.exploration import Models
 from mewm.explore.settings import LIMITS, ExploreSettings
 from mewm.run_manifest import NOTICE, model_hashes, versions
-from mewm.worker.options import DEVICES, POLICIES, Search
+from mewm.worker.options import DEVICES, Search
+from mewm.worker.policy import policy_names
 
 
 def describe(models: Models) -> dict[str, Any]:
@@ -32,11 +33,12 @@ def describe(models: Models) -> dict[str, Any]:
         },
         "devices": list(DEVICES),
         "models": {role: {"name": name, "sha256": hashes.get(role)} for role, name in models.names.items()},
-        "policies": list(POLICIES),
+        "policies": policy_names(),
         "searches": list(get_args(Search)),
         "settings": {
             field.name: {"default": field.default, "low": LIMITS[field.name][0], "high": LIMITS[field.name][1]}
             for field in fields(ExploreSettings)
+            if field.name in LIMITS
         },
         "agents": [
             {"id": agent.id, "name": agent.name, "kind": agent.kind} for agent in load_action_base().agents.values()

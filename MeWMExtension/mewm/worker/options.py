@@ -5,4 +5,3 @@ from typing import Literal
 Search = Literal["fast", "algorithm1", "exhaustive"]
 
 DEVICES = ("auto", "cpu")
-POLICIES = ("guideline",)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast, get_args
 
@@ -10,10 +10,11 @@ from mewm.actions.formulary import Formulary
 from mewm.clinical import ClinicalFacts, read_facts
 from mewm.errors import InputError
 from mewm.explore.fast import SMALL_BUDGET
-from mewm.explore.settings import ExploreSettings
+from mewm.explore.settings import LIMITS, ExploreSettings
 from mewm.run import check_name
 from mewm.worker.fields import Fields, RequestError
-from mewm.worker.options import DEVICES, POLICIES, Search
+from mewm.worker.options import DEVICES, Search
+from mewm.worker.policy import PolicyChoice, read_choice
 
 if TYPE_CHECKING:
     from mewm.case import Case
@@ -39,6 +40,14 @@ class CaseFiles:
     images: dict[str, Any]
     facts: ClinicalFacts
 
+    @property
+    def stamp(self) -> tuple[Any, ...]:
+        """What changes when a file changes; empty where a folder is named, whose files this does not look into."""
+        paths = [value for value in self.images.values() if isinstance(value, Path)]
+        if not all(path.is_file() for path in paths):
+            return ()
+        return tuple((path, path.stat().st_mtime_ns, path.stat().st_size) for path in paths)
+
     def read(self) -> Case:
         """Read and check the case.
 
@@ -63,6 +72,7 @@ class RunRequest:
     goal: str = ""
     search: Search = "fast"
     keep: int = 5
+    policy: PolicyChoice = field(default_factory=PolicyChoice)
 
     @property
     def expected_simulations(self) -> int:
@@ -73,6 +83,18 @@ class RunRequest:
         # The fast search takes a tenth, but never less than a small search needs (mewm.explore.fast).
         searched = max(all_of_them // 10, SMALL_BUDGET) if self.search == "fast" else all_of_them
         return searched + self.keep * (s.replicas - 1) + len(self.own) * s.replicas
+
+
+@dataclass(frozen=True)
+class PreviewRequest:
+    """A payload to build and show; nothing is sent."""
+
+    case: CaseFiles
+    folder: Path
+    policy: str
+    goal: str
+    formulary: Formulary
+    settings: ExploreSettings
 
 
 @dataclass(frozen=True)
@@ -93,13 +115,30 @@ def read_explore(params: object) -> RunRequest:
     given = Fields(params, "explore")
     own = tuple(_own(Fields(item, "own protocol")) for item in given.items("own_protocols"))
     goal = given.text("goal", "")
-    _one_of(given.text("policy", POLICIES[0]), POLICIES, "policy")
+    policy = read_choice(given)
     search = _one_of(given.text("search", "fast"), get_args(Search), "search")
     keep = given.whole("keep", 5)
     if not 1 <= keep <= 50:
         raise InputError(f"The number of protocols to keep is {keep}; give a whole number from 1 to 50.")
-    settings = _settings(given, {field.name for field in fields(ExploreSettings)})
-    request = RunRequest(**_place(given), own=own, settings=settings, goal=goal, search=cast(Search, search), keep=keep)
+    settings = _settings(given, set(LIMITS))
+    request = RunRequest(
+        **_place(given), own=own, settings=settings, goal=goal, search=cast(Search, search), keep=keep, policy=policy
+    )
+    given.finish()
+    return request
+
+
+def read_preview(params: object) -> PreviewRequest:
+    """Read the parameters of ``preview``; the exceptions are those of :func:`read_explore`."""
+    given = Fields(params, "preview")
+    request = PreviewRequest(
+        case=_case(given.fields("case")),
+        folder=given.path("folder"),
+        policy=given.text("policy"),
+        goal=given.text("goal", ""),
+        formulary=_formulary(given.fields("formulary", None)),
+        settings=_settings(given, set(LIMITS)),
+    )
     given.finish()
     return request
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -25,7 +26,16 @@ from mewm.run_update import (
 )
 from mewm.worker.fields import Fields
 from mewm.worker.job import Job
-from mewm.worker.requests import Addition, OwnProtocol, RunRequest, read_explore, read_simulate
+from mewm.worker.policy import described_payload
+from mewm.worker.requests import (
+    Addition,
+    CaseFiles,
+    OwnProtocol,
+    RunRequest,
+    read_explore,
+    read_preview,
+    read_simulate,
+)
 from mewm.worker.stream import SEARCHED, Progress, Stream
 
 if TYPE_CHECKING:
@@ -46,6 +56,8 @@ class Runs:
         self._models = models
         # The case of the last run, so that a protocol added to it does not read and cut it again.
         self._last: tuple[Path, Case, Roi] | None = None
+        # The case of the last preview, which is explored next.
+        self._previewed: tuple[CaseFiles, tuple[Any, ...], Case, Roi] | None = None
 
     def explore(self, job: Job) -> Result:
         """Propose, simulate, score and rank; see docs/worker.md.
@@ -56,13 +68,15 @@ class Runs:
         """
         request = read_explore(job.params)
         _require_allowed(request.own, request.case.facts, request.formulary)
+        policy = request.policy.build(job)
+        models = self._models if policy is None else replace(self._models, policy=policy)
         with self._new_run(request, "explore", job) as (case, roi, progress, stream):
             found = api.explore(
                 case,
                 goal=request.goal,
                 formulary=request.formulary,
                 settings=request.settings,
-                models=self._models,
+                models=models,
                 search=request.search,
                 own_protocols=[own.text for own in request.own],
                 confirm=request.keep,
@@ -71,6 +85,29 @@ class Runs:
                 roi=roi,
             )
             return self._finish(job, found, request, progress, stream)
+
+    def preview(self, job: Job) -> Result:
+        """Build exactly what a policy model would be sent and write it to look at; sends nothing.
+
+        Raises:
+            MewmError: the request or its input cannot be used, or its free text could identify the patient.
+            Cancelled: the caller cancelled.
+        """
+        request = read_preview(job.params)
+        from mewm.policy.exchange import require_package
+        from mewm.policy.presets import find_policy
+
+        require_package()
+        from mewm.policy.payload import available_agents, build_payload
+
+        endpoints = find_policy(request.policy)
+        case, roi = self._read_case(request.case, job, Progress(job))
+        self._previewed = (request.case, request.case.stamp, case, roi)
+        available = available_agents(roi, request.goal, request.formulary)
+        settings = request.settings
+        payload = build_payload(roi, request.goal, available, settings.drugs, settings.embolics, *endpoints)
+        stop_if_cancelled(job.cancelled)
+        return dict(described_payload(payload, request.folder))
 
     def simulate(self, job: Job) -> Result:
         """Simulate the user's protocol in a run of its own or beside those of a run; raises as :meth:`explore`."""
@@ -156,11 +193,7 @@ class Runs:
         if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
             raise InputError(f"The folder {folder} is not empty; choose a new folder for the run.")
         progress = Progress(job, request.expected_simulations if kind == "explore" else 0)
-        progress.stage("Reading the case", 0.0)
-        case = request.case.read()
-        stop_if_cancelled(job.cancelled)
-        roi = cut_roi(case)
-        stop_if_cancelled(job.cancelled)
+        case, roi = self._read_case(request.case, job, progress)
         try:
             begin_run(folder, kind, request.name)
             yield case, roi, progress, self._stream(job, progress, case, roi, folder, request.formulary, request.own)
@@ -168,6 +201,18 @@ class Runs:
             shutil.rmtree(folder, ignore_errors=True)
             raise
         self._last = (folder.resolve(), case, roi)
+
+    def _read_case(self, files: CaseFiles, job: Job, progress: Progress) -> tuple[Case, Roi]:
+        """Read and cut a case, unless it was for the preview just before."""
+        known, self._previewed = self._previewed, None
+        if known is not None and known[0] == files and files.stamp and known[1] == files.stamp:
+            return known[2:]
+        progress.stage("Reading the case", 0.0)
+        case = files.read()
+        stop_if_cancelled(job.cancelled)
+        roi = cut_roi(case)
+        stop_if_cancelled(job.cancelled)
+        return case, roi
 
     def _stream(
         self,
@@ -218,6 +263,7 @@ def _result(folder: Path, manifest: dict[str, Any], notes: Sequence[str] = ()) -
         "case_name": manifest["case_name"],
         "created": manifest["created"],
         "kind": manifest["kind"],
+        "policy": manifest["models"]["policy"],
         "rows": read_ranking(folder),
         "warnings": [*manifest["warnings"], *notes],
         "simulations": manifest["simulations"],
