@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import slicer.util as slicer_util
+from conftest import MATRIX
 
 
 def _explore(desk, case_nodes):
@@ -316,3 +317,50 @@ def test_closing_the_module_in_the_middle_says_and_leaves_nothing(desk, case_nod
     desk.engine.send("scored", row=rows[0])
     desk.settle()
     assert not [n for n in desk.node_ids() if desk.scene.GetNodeByID(n).GetAttribute("MeWM.Run")]
+
+
+def test_the_chosen_future_gets_surfaces_that_lie_where_its_tissue_lies(desk, case_nodes, rows, future_files):
+    ct, _ = _explore(desk, case_nodes)
+    _stream(desk, rows[:1], future_files, ct)
+    tissue = desk.panel.review.shown[0].tissue
+    segmentation = tissue.GetSegmentation()
+    desk.wait(lambda: segmentation.GetNthSegment(0).GetRepresentation("Closed surface"), what="the surfaces")
+    assert tissue.GetDisplayNode().GetDisplayRepresentationName3D() == "Closed surface"
+    assert tissue.GetDisplayNode().GetDisplayRepresentationName2D() == "Binary labelmap"
+    matrix = slicer_util.vtkMatrixFromArray(MATRIX)
+    for identifier in segmentation.GetSegmentIDs():
+        surface = segmentation.GetSegment(identifier).GetRepresentation("Closed surface")
+        if segmentation.GetSegment(identifier).GetName() != "Lipiodol":
+            continue
+        # The oil fills voxels 15+3…15+8, 12+3…12+7, 6+2…6+3 of the CT.
+        corners = [matrix.MultiplyPoint((*ijk, 1))[:3] for ijk in ((17.5, 14.5, 7.5), (23.5, 19.5, 9.5))]
+        low, high = np.min(corners, axis=0), np.max(corners, axis=0)
+        bounds = np.array(surface.GetBounds())
+        np.testing.assert_allclose(bounds[0::2], low, atol=1.5)
+        np.testing.assert_allclose(bounds[1::2], high, atol=1.5)
+        from vtkmodules.vtkFiltersCore import vtkMassProperties, vtkTriangleFilter
+
+        triangles = vtkTriangleFilter()
+        triangles.SetInputData(surface)
+        properties = vtkMassProperties()
+        properties.SetInputConnection(triangles.GetOutputPort())
+        assert properties.GetVolume() == pytest.approx(6 * 5 * 2 * 1.5 * 1.5 * 3, rel=0.3)
+
+
+def test_a_run_that_is_cancelled_while_a_future_comes_in_leaves_no_half_of_it(desk, case_nodes, rows, future_files):
+    case_nodes(desk)
+    before = desk.node_ids()
+    ct = desk.panel.parameters.ct
+    for turns in range(1, 9):
+        desk.wait(lambda: desk.ui.exploreButton.enabled)
+        asked = len(desk.engine.requests)
+        desk.ui.exploreButton.click()
+        desk.wait(lambda asked=asked: len(desk.engine.requests) > asked)
+        best = {"protocol_id": rows[0]["protocol_id"], "protocol": rows[0]["protocol"]}
+        desk.engine.send("simulated", **best, complete=True, files=future_files(ct), box={})
+        for _ in range(turns):
+            desk.application.processEvents()
+        desk.panel.controller._drop("stopped")
+        desk.settle()
+        left = {i for i in desk.node_ids() - before if "View" not in i and "Composite" not in i}
+        assert left == set(), turns

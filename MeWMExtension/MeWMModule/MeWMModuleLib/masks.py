@@ -60,7 +60,7 @@ def mask_steps(node: Any, identifier: str) -> Iterator[tuple[np.ndarray, np.ndar
         InputError: there is no such segment or label, or it is empty.
     """
     if node.IsA("vtkMRMLSegmentationNode"):
-        array, matrix = _oriented_array(_segment_image(node, identifier))
+        array, matrix = oriented_array(_segment_image(node, identifier))
     else:
         array, matrix = np.zeros((0, 0, 0), np.uint8), ijk_to_ras(node)
         voxels, label = slicer.util.arrayFromVolume(node), int(identifier)
@@ -108,7 +108,8 @@ def _segment_image(node: Any, identifier: str) -> Any:
     return copy.GetSegment(identifier).GetRepresentation(BINARY)
 
 
-def _oriented_array(image: Any) -> tuple[np.ndarray, np.ndarray]:
+def oriented_array(image: Any) -> tuple[np.ndarray, np.ndarray]:
+    """Return the mask in an oriented image and the matrix from its voxel indices to RAS mm."""
     from vtkmodules.util.numpy_support import vtk_to_numpy
     from vtkmodules.vtkCommonMath import vtkMatrix4x4
 

@@ -55,7 +55,7 @@ class Panel:
         self._was_busy = False
         self._open = True
         self.policy_dialog: PolicyDialog | None = None
-        self.controller = RunController(scene, engine, self._later)
+        self.controller = RunController(scene, engine, self.later)
         self.case = CaseSection(ui, scene)
         self.review = ReviewSection(ui, scene, self)
         self.own = OwnSection(ui, self)
@@ -132,7 +132,7 @@ class Panel:
         """Refresh soon; many changes at once cost one refresh."""
         if not self._scheduled:
             self._scheduled = True
-            self._later(self._refresh_scheduled)
+            self.later(self._refresh_scheduled)
 
     def refresh(self) -> None:
         """Show the parameter node and the state of the engine."""
@@ -359,7 +359,8 @@ class Panel:
         self._scheduled = False
         self.refresh()
 
-    def _later(self, action: Callable[[], None]) -> None:
+    def later(self, action: Callable[[], None]) -> None:
+        """Call something soon, from the event loop, unless the panel is gone by then."""
         qt.QTimer.singleShot(_WAIT_MS, lambda: action() if self._open else None)
 
 

@@ -9,6 +9,7 @@ from MeWMModuleLib.bindings import ComboBinding
 from MeWMModuleLib.layouts import MOST
 from MeWMModuleLib.live_run import Future, LiveRun, runs_in
 from MeWMModuleLib.ranking_view import RankingView
+from MeWMModuleLib.surfaces import has_surfaces, surface_steps
 from MeWMModuleLib.why import why_html
 
 _WINDOW_BUTTONS = {"abdomenButton": "Abdomen", "liverButton": "Liver", "lipiodolButton": "Lipiodol"}
@@ -37,6 +38,7 @@ class ReviewSection:
         self._shown_for: tuple[str, tuple[str, ...]] | None = None
         self._why_for: tuple[str, str] | None = None
         self._search: tuple[str, dict[str, Any]] = ("", {})
+        self._surfaces: Any = None
         self._runs = ComboBinding(ui.runComboBox, "run")
         self.ranking = RankingView(ui.rankingView, self._on_selected)
         ui.removeRunButton.clicked.connect(self._on_remove)
@@ -123,6 +125,22 @@ class ReviewSection:
         self._look = self._wanted_look()
         self.shown = review.show(run, ids[:MOST], self._look, centre=bool(centre))
         review.same_window(run, self.shown)
+        self._make_surfaces()
+
+    def _make_surfaces(self) -> None:
+        """Give the chosen future its surfaces for the 3D view, bit by bit, as long as it stays the chosen one."""
+        if not self.shown or has_surfaces(self.shown[0].tissue):
+            return
+        tissue = self.shown[0].tissue
+        steps = surface_steps(tissue)
+
+        def step() -> None:
+            wanted = self.shown and self.shown[0].tissue is tissue and self._surfaces is steps
+            if wanted and self.scene.IsNodePresent(tissue) and next(steps, self) is not self:
+                self.panel.later(step)
+
+        self._surfaces = steps
+        self.panel.later(step)
 
     def select(self, ids: list[str]) -> None:
         """Select protocols as if the user had."""
@@ -155,6 +173,8 @@ class ReviewSection:
     def _enable(self, run: LiveRun | None) -> None:
         ui = self.ui
         ui.reviewCollapsibleButton.enabled = bool(self.shown)
+        # Some hundred megabytes are copied at once.
+        ui.wholeVolumeButton.enabled = not self.panel.controller.busy
         ui.removeRunButton.enabled = run is not None and not self.panel.controller.busy
         ids = self.selected
         if run is None:

@@ -13,12 +13,16 @@ from mewm.worker.server import Server
 
 # How long a job may take to notice that the process ends; whatever it holds then ends with the process.
 LAST_WORDS_S = 0.8
+NICE = 5
 _SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
 
 def main() -> None:
     """Serve until stdin closes, a shutdown is asked for, the reader is gone, or the process is told to end."""
     requests, events = _take_over_streams()
+    # Where cores are few, the window of whoever asked comes first. Windows has no such call.
+    if hasattr(os, "nice"):
+        os.nice(NICE)
     # The thread that finds the reader gone may be the one whose job has to end.
     server = Server(Channel(events, on_closed=lambda: threading.Thread(target=_leave, args=[server]).start()))
     try:
