@@ -72,6 +72,8 @@ class Processes:
 def processes(device: str | None = None) -> Iterator[Processes]:
     """Join the processes that ``torchrun`` started; without ``torchrun`` there is one.
 
+    Within another such context the group that is there serves, since a second one could not be joined.
+
     Args:
         device: name of the device; without one the fastest. With several GPUs each process takes its own.
 
@@ -86,8 +88,11 @@ def processes(device: str | None = None) -> Iterator[Processes]:
     if chosen.type == "cuda":
         chosen = torch.device("cuda", int(os.environ["LOCAL_RANK"]))
         torch.cuda.set_device(chosen)
-    distributed.init_process_group("nccl" if chosen.type == "cuda" else "gloo")
+    outermost = not distributed.is_initialized()
+    if outermost:
+        distributed.init_process_group("nccl" if chosen.type == "cuda" else "gloo")
     try:
         yield Processes(distributed.get_rank(), count, chosen)
     finally:
-        distributed.destroy_process_group()
+        if outermost:
+            distributed.destroy_process_group()

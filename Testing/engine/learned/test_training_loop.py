@@ -127,8 +127,8 @@ from mewm.dynamics.autoencoder.bottleneck import VectorBottleneck
 from mewm.training.processes import processes
 sys.path.insert(0, sys.argv[1])
 from test_training_loop import fit
-fit(Path(sys.argv[2]), noise=0.0)
 with processes("cpu") as group:
+    fit(Path(sys.argv[2]), noise=0.0)
     bottleneck = VectorBottleneck(8, codes=16)
     generator = torch.Generator().manual_seed(group.rank)
     for _ in range(3):
@@ -146,8 +146,14 @@ def together(tmp_path_factory):
     command = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2", "--standalone"]
     command += [str(folder / "two.py"), str(Path(__file__).parent), str(folder)]
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-    found = subprocess.run(command, capture_output=True, text=True, timeout=300, env=environment)
-    assert found.returncode == 0, found.stderr
+    pipes = {"stdout": subprocess.DEVNULL, "stderr": subprocess.PIPE}
+    running = subprocess.Popen(command, text=True, env=environment, start_new_session=True, **pipes)
+    try:
+        errors = running.communicate(timeout=300)[1]
+    except subprocess.TimeoutExpired:
+        os.killpg(running.pid, signal.SIGKILL)
+        raise
+    assert running.returncode == 0, errors
     return folder
 
 
