@@ -1,0 +1,76 @@
+"""From a clean volume to noise and back: the process of equation (2) in four ways of asking the network.
+
+A noisy volume at time t in [0, 1] is ``alpha(t) x0 + sigma(t) noise``. ``"flow"`` is rectified flow (straight lines,
+MONAI's ``RFlowScheduler``); ``"epsilon"``, ``"sample"`` and ``"v_prediction"`` use the linear-beta process of MONAI's
+``DDPMScheduler``. The few formulas stand here, and not MONAI's classes, because importing MONAI takes five seconds that
+a radiologist would wait for; tests hold them to MONAI's.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+import torch
+
+from mewm.errors import InputError
+
+PREDICTIONS = ("flow", "epsilon", "sample", "v_prediction")
+TRAIN_STEPS = 1000
+_BETAS = (1e-4, 2e-2)
+
+
+class NoiseProcess:
+    """The process and what the network predicts of it.
+
+    Args:
+        prediction: ``"flow"`` (the velocity ``x0 - noise``), ``"epsilon"`` (the noise), ``"sample"`` (x0) or
+            ``"v_prediction"`` (``alpha noise - sigma x0``).
+
+    Raises:
+        InputError: the prediction is unknown.
+    """
+
+    def __init__(self, prediction: str) -> None:
+        if prediction not in PREDICTIONS:
+            raise InputError(f"The denoiser cannot predict {prediction!r}; choose among {', '.join(PREDICTIONS)}.")
+        self.prediction = prediction
+
+    def levels(self, t: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """Return alpha and sigma at times t (N,), each (N, 1, 1, 1, 1)."""
+        t = t.float().view(-1, 1, 1, 1, 1)
+        if self.prediction == "flow":
+            return 1 - t, t
+        # Time 0 is the clean volume; time k / 1000 is MONAI's step k - 1.
+        step = (t * TRAIN_STEPS).round().long().clamp(0, TRAIN_STEPS)
+        kept = _kept().to(t.device)[step]
+        return kept.sqrt(), (1 - kept).sqrt()
+
+    def mix(self, clean: torch.Tensor, noise: torch.Tensor, t: torch.Tensor) -> torch.Tensor:
+        """Return the noisy volume, (N, C, d, h, w)."""
+        alpha, sigma = self.levels(t)
+        return alpha * clean + sigma * noise
+
+    def target(self, clean: torch.Tensor, noise: torch.Tensor, t: torch.Tensor) -> torch.Tensor:
+        """Return what the network should say, (N, C, d, h, w)."""
+        alpha, sigma = self.levels(t)
+        if self.prediction == "flow":
+            return clean - noise
+        if self.prediction == "epsilon":
+            return noise
+        return clean if self.prediction == "sample" else alpha * noise - sigma * clean
+
+    def clean(self, said: torch.Tensor, noisy: torch.Tensor, t: torch.Tensor) -> torch.Tensor:
+        """Return the clean volume that the network's word amounts to, (N, C, d, h, w)."""
+        alpha, sigma = self.levels(t)
+        if self.prediction == "flow":
+            return noisy + sigma * said
+        if self.prediction == "epsilon":
+            return (noisy - sigma * said) / alpha.clamp_min(1e-4)
+        return said if self.prediction == "sample" else alpha * noisy - sigma * said
+
+
+@lru_cache(maxsize=1)
+def _kept() -> torch.Tensor:
+    """Return the share of variance that is left of the clean volume after 0 … 1000 steps."""
+    betas = torch.linspace(*_BETAS, TRAIN_STEPS, dtype=torch.float32)
+    return torch.cat([torch.ones(1), torch.cumprod(1 - betas, dim=0)])

@@ -1,0 +1,1 @@
+"""How the learned dynamics is trained and measured."""

@@ -1,0 +1,105 @@
+"""What ``configs/train.yaml`` of the dynamics bundle says."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from mewm.dynamics.diffusion.action_text import TowerSettings
+from mewm.dynamics.diffusion.sampler import SamplerSettings
+from mewm.errors import InputError
+from mewm.training.dynamics.contrastive import VIEWS
+from mewm.training.dynamics.text import TextTraining
+from mewm.training.learner import Optimisation
+from mewm.training.loop import LoopSettings
+
+
+@dataclass(frozen=True)
+class Objective:
+    """Equation (2): what is asked of the denoiser.
+
+    Attributes:
+        times: ``"uniform"`` or ``"logit-normal"`` (arXiv 2403.03206: more of the middle).
+        outside: weight of a latent voxel where no treatment can change anything; 1 where it can.
+        hide_action: share of examples whose protocol is hidden, for classifier-free guidance.
+    """
+
+    times: str = "logit-normal"
+    outside: float = 0.05
+    hide_action: float = 0.1
+
+    def __post_init__(self) -> None:
+        if self.times not in ("uniform", "logit-normal"):
+            raise InputError(f"The objective knows no times {self.times!r}; choose uniform or logit-normal.")
+
+
+@dataclass(frozen=True)
+class Contrastive:
+    """Equation (3): Combo Contrastive Learning.
+
+    Attributes:
+        weight: in the loss; 0 leaves it out.
+        temperature: δ.
+        every: steps between two that have it: each costs another pass of the denoiser.
+        view: what of a future is compared (:func:`mewm.training.dynamics.contrastive.future_features`).
+        decoupled: only negatives in the denominator.
+    """
+
+    weight: float = 0.05
+    temperature: float = 0.2
+    every: int = 2
+    view: str = "lesion"
+    decoupled: bool = False
+
+    def __post_init__(self) -> None:
+        if self.view not in VIEWS:
+            raise InputError(f"The contrastive loss knows no view {self.view!r}; choose among {', '.join(VIEWS)}.")
+
+
+@dataclass(frozen=True)
+class Attenuation:
+    """Text-driven Morpho-Gaussian Attenuation.
+
+    Attributes:
+        share: share of examples whose mask is attenuated; the rest sees the lesion wholly taken out, as in use.
+        without_report: level of a case without ``report.txt``: ``"response"`` takes its mRECIST, ``"none"`` leaves the
+            mask as it is.
+    """
+
+    share: float = 0.15
+    without_report: str = "response"
+
+    def __post_init__(self) -> None:
+        if self.without_report not in ("response", "none") or not 0 <= self.share <= 1:
+            raise InputError(
+                f"The attenuation cannot take a share of {self.share:g} without reports {self.without_report!r}; "
+                "choose a share from 0 to 1, and response or none."
+            )
+
+
+@dataclass(frozen=True)
+class DynamicsConfig:
+    """The whole configuration.
+
+    Attributes:
+        name: how tables call the model.
+        network: arguments of :class:`mewm.dynamics.diffusion.model.ActionDiffusion` but for agents and tower.
+        tower, text: size of the text tower and how it is trained.
+        loop: steps, batch (pairs of cases), seed and rhythm.
+        denoiser: how the weights follow the loss.
+        objective, contrastive, attenuation: the paper's three.
+        sampler: solver and steps, for validation and for the bundle.
+        validation_cases: cases of the validation split that choose the best checkpoint.
+    """
+
+    name: str = "action-conditioned diffusion"
+    network: dict[str, Any] = field(default_factory=dict)
+    tower: TowerSettings = field(default_factory=TowerSettings)
+    text: TextTraining = field(default_factory=TextTraining)
+    loop: LoopSettings = field(default_factory=lambda: LoopSettings(steps=9000, batch=4))
+    denoiser: Optimisation = field(default_factory=Optimisation)
+    objective: Objective = field(default_factory=Objective)
+    contrastive: Contrastive = field(default_factory=Contrastive)
+    attenuation: Attenuation = field(default_factory=Attenuation)
+    sampler: SamplerSettings = field(default_factory=SamplerSettings)
+    validation_cases: int = 48

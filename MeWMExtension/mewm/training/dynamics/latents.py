@@ -1,0 +1,134 @@
+"""A split's latents in one memory-mapped file: every CT is encoded once, not once an epoch."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from mewm.cohort.dataset import Cohort, CohortCase, CohortRow
+from mewm.dynamics.diffusion.condition import Codec, case_numbers, lesion_and_gate, without_lesion
+from mewm.errors import InputError
+from mewm.training.dynamics.attenuation import RESPONSE_LEVELS, attenuate, report_level
+from mewm.training.dynamics.config import Attenuation
+from mewm.training.volumes import table_hash
+
+PRE, MASKED, ATTENUATED, POST = range(4)
+"""Places along the second axis of :attr:`Latents.volumes`."""
+
+
+@dataclass(frozen=True, eq=False)
+class Latents:
+    """Latents of some cases of a cohort.
+
+    Attributes:
+        rows: the cases.
+        volumes: (cases, 4, C, d, h, w) float16 on disk: before treatment, the same without the lesion, the same without
+            the attenuated lesion (equal to the second where the level is not known), after treatment.
+        masks: (cases, 2, d, h, w) float16 on disk: share of lesion, and whether anything can change.
+        numbers: (cases, 2) :func:`mewm.dynamics.diffusion.condition.case_numbers`.
+    """
+
+    rows: Sequence[CohortRow]
+    volumes: np.ndarray
+    masks: np.ndarray
+    numbers: np.ndarray
+
+
+def open_latents(
+    cohort: Cohort,
+    rows: Sequence[CohortRow],
+    codec: Codec,
+    attenuation: Attenuation,
+    folder: Path,
+    report: Callable[[int, int], None] | None = None,
+) -> Latents:
+    """Open the latents of some cases, and compute them first where they are not there or belong to something else.
+
+    Args:
+        cohort: the dataset.
+        rows: which of its cases.
+        codec: the autoencoder.
+        attenuation: where the attenuation level comes from.
+        folder: where the files lie; they take 1 MB a case and can be deleted after training.
+        report: called with cases done and cases in all while they are computed.
+
+    Raises:
+        InputError: an image is missing or damaged, or the files cannot be written.
+    """
+    names = [row.case_id for row in rows]
+    content = [table_hash(cohort), names, codec.sha256, attenuation.without_report]
+    key = hashlib.sha256(json.dumps(content).encode()).hexdigest()[:16]
+    paths = [folder / f"{part}_{key}.npy" for part in ("latents", "masks", "numbers")]
+    if not paths[2].is_file():
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            _write(cohort, rows, codec, attenuation, paths, report or (lambda done, total: None))
+        except OSError as error:
+            raise InputError(
+                f"The latents of {len(rows)} cases cannot be written to {folder} ({error.strerror or error}); free "
+                "some space or choose another folder."
+            ) from error
+    return Latents(rows, np.load(paths[0], mmap_mode="r"), np.load(paths[1], mmap_mode="r"), np.load(paths[2]))
+
+
+def case_level(cohort: Cohort, row: CohortRow, attenuation: Attenuation) -> int | None:
+    """Return the attenuation level of a case: of ``report.txt`` in its folder, else as the settings say."""
+    path = cohort.folder / "cases" / row.case_id / "report.txt"
+    if path.is_file():
+        return report_level(path.read_text(encoding="utf-8"))
+    return RESPONSE_LEVELS.get(row.mrecist or "") if attenuation.without_report == "response" else None
+
+
+def spread_of_change(latents: Latents, cases: int = 128) -> torch.Tensor:
+    """Return the spread of the change in each channel where something can change, (C,) float32."""
+    squares, weights = [], []
+    for k in range(min(cases, len(latents.rows))):
+        gate = latents.masks[k, 1].astype(np.float32)
+        change = latents.volumes[k, POST].astype(np.float32) - latents.volumes[k, PRE].astype(np.float32)
+        squares.append((np.square(change) * gate).sum(axis=(1, 2, 3)))
+        weights.append(gate.sum())
+    mean = np.sum(squares, axis=0) / max(float(np.sum(weights)), 1.0)
+    return torch.from_numpy(np.sqrt(np.maximum(mean, 1e-6)).astype(np.float32))
+
+
+def _write(
+    cohort: Cohort,
+    rows: Sequence[CohortRow],
+    codec: Codec,
+    attenuation: Attenuation,
+    paths: Sequence[Path],
+    report: Callable[[int, int], None],
+) -> None:
+    volumes = masks = None
+    numbers = np.zeros((len(rows), 2), np.float32)
+    for k, row in enumerate(rows):
+        case = cohort.load(row)
+        found, beside = _encode(case, case_level(cohort, row, attenuation), codec)
+        if volumes is None or masks is None:
+            volumes = np.lib.format.open_memmap(paths[0], "w+", np.float16, (len(rows), *found.shape))
+            masks = np.lib.format.open_memmap(paths[1], "w+", np.float16, (len(rows), *beside.shape))
+        volumes[k], masks[k], numbers[k] = found, beside, case_numbers(case.roi)
+        report(k + 1, len(rows))
+    if volumes is None or masks is None:
+        raise InputError("There is no case to encode; choose a cohort with a train and a val split.")
+    volumes.flush()
+    masks.flush()
+    # Written last: it says that the other files are whole.
+    with paths[2].open("wb") as stream:
+        np.save(stream, numbers)
+
+
+def _encode(case: CohortCase, level: int | None, codec: Codec) -> tuple[np.ndarray, np.ndarray]:
+    before, after = (torch.from_numpy(np.ascontiguousarray(ct))[None, None] for ct in (case.roi.ct, case.post_ct))
+    lesion = torch.from_numpy(case.roi.lesion.astype(np.float32)).to(codec.device)
+    before, after = before.to(codec.device), after.to(codec.device)
+    attenuated = lesion if level is None else attenuate(lesion, level)
+    seen = [before, without_lesion(before, lesion[None, None]), without_lesion(before, attenuated[None, None]), after]
+    latents = codec.encode(torch.cat(seen)).cpu().numpy().astype(np.float16)
+    return latents, torch.cat(lesion_and_gate(case.roi), dim=1)[0].numpy().astype(np.float16)

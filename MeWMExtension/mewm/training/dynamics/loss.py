@@ -1,0 +1,80 @@
+"""The loss of the denoiser: equation (2), and equation (3) with its weight."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+
+from mewm.dynamics.diffusion.model import ActionDiffusion, CaseConditions
+from mewm.training.dynamics.config import Contrastive, Objective
+from mewm.training.dynamics.contrastive import combo_loss, future_features
+from mewm.training.dynamics.examples import actions_of, conditions_of
+from mewm.training.learner import Loss, Step
+
+_LARGEST_CHANGE = 8.0
+
+
+def diffusion_loss(model: ActionDiffusion, objective: Objective, contrastive: Contrastive) -> Loss:
+    """Return the loss of a batch of :func:`mewm.training.dynamics.examples.pair_draws`."""
+
+    def loss(batch: Mapping[str, Any], step: Step) -> dict[str, torch.Tensor]:
+        case, post = conditions_of(batch)
+        given, others = actions_of(batch)
+        clean = model.to_target(post, case)
+        t = draw_times(len(clean), objective.times, step.generator)
+        noise = torch.empty_like(clean).normal_(generator=step.generator)
+        noisy = model.process.mix(clean, noise, t)
+        known = torch.rand(len(clean), generator=step.generator, device=clean.device) >= objective.hide_action
+        # The text tower is frozen; dropout of the whole protocol teaches what guidance needs.
+        said = model(noisy, t, case, model.encode_action(given, known))
+        figures = {"denoising": weighted_error(said, model.process.target(clean, noise, t), case, objective.outside)}
+        total = figures["denoising"]
+        if contrastive.weight and step.number % contrastive.every == 0:
+            half = len(clean) // 2
+            anchors = CaseConditions(*(part[:half] for part in case))
+            denied = model(noisy[:half], t[:half], anchors, model.encode_action(others, known[:half]))
+            futures = model.process.clean(said, noisy, t)
+            refused = model.process.clean(denied, noisy[:half], t[:half])
+            features = future_features(_change(model, futures, case), case.lesion, contrastive.view)
+            negative = future_features(_change(model, refused, anchors), anchors.lesion, contrastive.view)
+            usable = batch["same"] & batch["other"] & known[:half] & known[half:]
+            figures["contrastive"] = combo_loss(
+                features[:half],
+                features[half:],
+                negative,
+                usable,
+                contrastive.temperature,
+                decoupled=contrastive.decoupled,
+            )
+            total = total + contrastive.weight * figures["contrastive"]
+        return {"loss": total, **figures}
+
+    return loss
+
+
+def weighted_error(said: torch.Tensor, wanted: torch.Tensor, case: CaseConditions, outside: float) -> torch.Tensor:
+    """Return the mean squared error, voxels that no treatment can change weighted by ``outside``, a scalar."""
+    weight = outside + (1 - outside) * case.gate
+    error = (said - wanted).square().mean(dim=1, keepdim=True)
+    # Every case counts the same, whatever the size of its lesion.
+    per_case = (error * weight).sum(dim=(1, 2, 3, 4)) / weight.sum(dim=(1, 2, 3, 4))
+    return per_case.mean()
+
+
+def draw_times(count: int, how: str, generator: torch.Generator) -> torch.Tensor:
+    """Return training times in (0, 1], (count,): uniform, or mostly the logistic function of a normal number."""
+    uniform = torch.rand(count, generator=generator, device=generator.device).clamp(1e-3, 1.0)
+    if how == "uniform":
+        return uniform
+    middle = torch.sigmoid(torch.randn(count, generator=generator, device=generator.device) + 0.3)
+    # Every future begins at time 1, which the logistic function hardly reaches.
+    ends = torch.rand(count, generator=generator, device=generator.device) < 0.3
+    return torch.where(ends, uniform, middle)
+
+
+def _change(model: ActionDiffusion, clean: torch.Tensor, case: CaseConditions) -> torch.Tensor:
+    change = clean if model.target == "change" else clean - case.pre
+    # Near pure noise an estimate made of a predicted noise knows no bounds.
+    return change.clamp(-_LARGEST_CHANGE, _LARGEST_CHANGE)
