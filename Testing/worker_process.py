@@ -9,6 +9,15 @@ import threading
 # No event of these tests is expected to take this long; a worker that stays silent must not hang the tests.
 SILENCE_S = 120
 
+QUICK = {"beams": 1, "drugs": 2, "embolics": 2, "replicas": 2}
+OWN = "Epirubicin 40 mg; Lipiodol 8 ml"
+TWO_PLATINUMS = "Lobaplatin 30 mg; Cisplatin 60 mg; Lipiodol 10 ml"
+
+
+def of_kind(events, kind):
+    """The events of one kind."""
+    return [event for event in events if event["event"] == kind]
+
 
 class WorkerProcess:
     """``python -m mewm.worker`` with its events in a queue; use as a context manager."""

@@ -3,7 +3,6 @@
 import numpy as np
 import pytest
 import slicer.util as slicer_util
-from conftest import MATRIX
 
 
 def _explore(desk, case_nodes):
@@ -320,6 +319,8 @@ def test_closing_the_module_in_the_middle_says_and_leaves_nothing(desk, case_nod
 
 
 def test_the_chosen_future_gets_surfaces_that_lie_where_its_tissue_lies(desk, case_nodes, rows, future_files):
+    from MeWMModuleLib.masks import ijk_to_ras
+
     ct, _ = _explore(desk, case_nodes)
     _stream(desk, rows[:1], future_files, ct)
     tissue = desk.panel.review.shown[0].tissue
@@ -327,13 +328,13 @@ def test_the_chosen_future_gets_surfaces_that_lie_where_its_tissue_lies(desk, ca
     desk.wait(lambda: segmentation.GetNthSegment(0).GetRepresentation("Closed surface"), what="the surfaces")
     assert tissue.GetDisplayNode().GetDisplayRepresentationName3D() == "Closed surface"
     assert tissue.GetDisplayNode().GetDisplayRepresentationName2D() == "Binary labelmap"
-    matrix = slicer_util.vtkMatrixFromArray(MATRIX)
+    matrix = ijk_to_ras(ct)
     for identifier in segmentation.GetSegmentIDs():
         surface = segmentation.GetSegment(identifier).GetRepresentation("Closed surface")
         if segmentation.GetSegment(identifier).GetName() != "Lipiodol":
             continue
         # The oil fills voxels 15+3…15+8, 12+3…12+7, 6+2…6+3 of the CT.
-        corners = [matrix.MultiplyPoint((*ijk, 1))[:3] for ijk in ((17.5, 14.5, 7.5), (23.5, 19.5, 9.5))]
+        corners = [(matrix @ (*ijk, 1))[:3] for ijk in ((17.5, 14.5, 7.5), (23.5, 19.5, 9.5))]
         low, high = np.min(corners, axis=0), np.max(corners, axis=0)
         bounds = np.array(surface.GetBounds())
         np.testing.assert_allclose(bounds[0::2], low, atol=1.5)
