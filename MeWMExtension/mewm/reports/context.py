@@ -230,7 +230,7 @@ def _denied_before(found: list[Token], i: int, dosed: bool) -> bool:
 def _denied_after(found: list[Token], i: int, after: str) -> bool:
     if _NONE.match(after):
         return True
-    rest = found[i + 1 :]
+    rest = found[i + 1 : i + 40]
     while rest and (rest[0].holds or rest[0].sort in ("quantity", "mark") or rest[0].lower in _NOUNS):
         if rest[0].lower == "(":
             close = next((k for k, p in enumerate(rest) if p.lower == ")"), 0)

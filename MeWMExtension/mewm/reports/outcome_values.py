@@ -22,7 +22,7 @@ def level(phrase: str, staining: bool) -> tuple[int | None, bool]:
         return 1, False
     gone, less = words.GONE.search(phrase), words.LESS.search(phrase)
     rest, same = bool(words.REST.search(phrase)), words.SAME.search(phrase)
-    share = _share(phrase, bool(gone or less), rest or bool(same))
+    share = _share(phrase, bool(gone or less or words.NOT_SEEN.search(phrase)), rest or bool(same))
     if share is not None:
         return _by_share(share), False
     if arrows := words.ARROWS.search(phrase):

@@ -14,12 +14,15 @@ def _any(alternatives: str) -> re.Pattern[str]:
 STAIN = _any(
     r"""
     stai?n\w* | blush\w* | (?:tumou?r|lesion) (?:shadow|opacity|response) | opacification |
-    tumou?r(?:al|ous)? (?:vasculature|perfusion|enhancement) | vascularity | hyper-?vascular\w* | vasculari[sz]ed |
+    tumou?r(?:al|ous)? (?:vasculature|perfusion|enhancement) | vascularity | avascular |
+    hyper-?vascular\w* | vasculari[sz]ed |
     neo-?(?:vascul|angiogen)\w* |
     (?:residual|persistent|viable) (?:tumou?r(?:al|ous)? )?enhancement |
     (?:residual|persistent|viable) tumou?r(?! ?-?(?:feed|vess|art|suppl|branch)) |
     de-?(?:hyper)?vascular\w* | abnormal (?:tumou?r )?(?:vessels|enhancement) | perfusion of the |
     (?:tumou?r|lesion|nodule|mass)(?: is| was)? (?:\w+ ){0,2}perfus\w+ | fill\w* (?:of )?(?:the )?tumou?r |
+    (?:mass|lesion|nodule|tumou?r)s? (?:was|is|were) (?:\w+ )?(?:no longer|not)
+    (?:demonstr|visib|seen|opacif|visual|detect)\w* |
     (?:angiographic|partial|complete|incomplete) (?:cr|pr|sd|response)
     """
 )
@@ -33,7 +36,8 @@ SUPPLY = _any(
     (?:sub|near-?)?stasis | stagnat\w* | static | (?:near|near-complete|incomplete) occlusion |
     occlusion (?:of|was|is) | blockage of | occlusion complete |
     (?:to|until|complete|total|subtotal|partial|vessel|vascular|arterial|incomplete) (?:occlusion|emboli[sz]ation) |
-    occlusion (?:complete|incomplete|partial|subtotal) | end-?points? | embolic effect
+    occlusion (?:complete|incomplete|partial|subtotal) | emboli[sz]ation (?:was|is) (?:in)?complete\w* |
+    (?:tumou?r|arterial) supply | supply from | end-?points? | embolic effect
     """
 )
 SHUNT = _any(
@@ -56,7 +60,7 @@ TOPIC = re.compile(
     r"nutri|nourish|flow|stasis|stagn|static|occlu|block|(?:complete|total|partial|vessel|arterial|to|"
     r"until) emboli[sz]|end-?point|effect|arter|vessel|target|shunt|fistul|av[fs -]|ap[fs -]|a-[vp]|early|depos|"
     r"uptake|accumul|retention|retained|coverage|distribut|took up|taken up|take up|cover|dense|angiogra|"
-    r"arteriogra|dsa|sace|emboli[sz]ed"
+    r"arteriogra|dsa|sace|emboli[sz]ed|emboli[sz]ation (?:was|is)|no longer|demonstr"
 )
 GOOD = _any(
     r"""
@@ -79,13 +83,14 @@ BAD = _any(
 NO = _any(
     r"""
     no | not | without | never | nor | neither | absen\w+ | n't | free of | lack of | negative for | hardly |
-    scarcely | barely
+    scarcely | barely | little(?= (?:change|effect|reduction|improvement|difference|response))
     """
 )
 
 GONE = re.compile(
     r"\b(?:dis+a?p+\w*ar\w*|disap\w+|vanish\w*|gone|absent|absence|eliminat\w+|obliterat\w+|oc+u?lu\w+|"
-    r"obstruct\w+|block\w+|(?:sub-?|near-?)?stasis|static|stagna\w+|de-?(?:hyper)?vascular\w+|plugged|ceas\w+|"
+    r"obstruct\w+|block\w+|emboli[sz]ation (?:was|is) (?:in)?complete\w*|"
+    r"(?:sub-?|near-?)?stasis|static|stagna\w+|de-?(?:hyper)?vascular\w+|plugged|ceas\w+|"
     r"cessation|interrupt\w+|resol\w+|invisible|abolish\w+|abolition|extin\w+|erad\w+|cut[ -]?off|loss|"
     r"none(?: left)?|thrombosed|stop\w*|halt\w*|stand-?still|stump\w*|truncat\w+|arrest\w*|subsid\w+|avascular|"
     r"(?:complete\w*|incomplete\w*|partial\w*|partly|full\w*|total\w*|subtotal\w*|entirely|mostly|successfully|"
@@ -145,7 +150,7 @@ REST = _any(
 )
 NOT_SEEN = re.compile(
     r"\bno longer\b|\b(?:not?|without|hardly|barely|scarcely) (?:\w+ ){0,2}(?:seen|visible|visuali[sz]ed|"
-    r"detect\w+|observed|identified|discern\w+|demonstrated|apparent|shown|noted|opacified|filled|filling)\b"
+    r"detect\w+|observed|identified|discern\w+|demonstr\w+|apparent|shown|noted|opacified|filled|filling)\b"
 )
 # So little is left that the rest counts as gone, unlike "faint" or "slight" staining, which may be everywhere.
 # "Staining: slight", "slight staining": some is left, and not much.
@@ -197,18 +202,19 @@ FRACTIONS = (
 )
 DOWN_TO = re.compile(
     r"\b(?:to|remain\w*|resid\w+|left|still)\b(?: (?:about|around|approximately|some|only|less than|below|under|"
-    r"ca\.?|a)\b|\W)*\s*(?:\d|half|one|two|three|third|quarter)"
+    r"ca\.?|a)\b|\W){0,6}(?:\d|half|one|two|three|third|quarter)"
 )
 # Side, segment or vessel of which a statement speaks.
 WHERE = re.compile(
-    r"\b(?:s(?:eg(?:ments?|\.)? ?)?-?(?:\d|i{1,3}v?|iv|vi{0,3})[ab]?\b|right|left|middle|caudate|phrenic|"
+    r"\b(?:(?:s(?:eg(?:ments?|\.)? ?)?|a)-?(?:\d|i{1,3}v?|iv|vi{0,3})[ab]?\b|right|left|middle|caudate|phrenic|omental|"
+    r"(?<!right )(?<!left )(?<!middle )hepatic art|"
     r"collateral\w*|extrahepatic|the rest|gastric|mammary|intercostal|upper|lower|anterior|posterior|medial|"
     r"lateral|first|second|third|other|peripher\w+)"
 )
 NONE = re.compile(r"\b(?:none|nil)\b(?! left)|: ?no\b")
 SHUNT_DENIED = re.compile(
     r"\b(?:no|nor|neither|without|free of|lack of|negative for|never)\b[^.;]{0,60}?\b(?:shunt|fistul|a-?v|a-?p|early)"
-    r"|\b(?:shunt|fistul|a-?v|a-?p|early)[^,;]*(?:\bno(?:ne|t)?\b|n't)"
+    r"|\b(?:shunt|fistul|a-?v|a-?p|early)[^,;]{0,80}(?:\bno(?:ne|t)?\b|n't)"
 )
 FINAL = _any(
     r"""
@@ -227,7 +233,7 @@ NO_CHANGE = re.compile(r"\bno (?:\w+ )?(?:change|improvement|effect|reduction|di
 UNTOUCHED = re.compile(r"\bremain\w* (?:\w+ )?(?:hypervascular|unchanged|patent|open|similar|the same|unoccluded)")
 ARROWS = re.compile(r"↓+")
 NOT_WHOLLY = re.compile(
-    r"\bnot (?:complete\w*|fully|entirely|totally|yet)\b|\bcomplete\b[^,;]*\bnot (?:achieved|obtained|reached|"
+    r"\bnot (?:complete\w*|fully|entirely|totally|yet)\b|\bcomplete\b[^,;]{0,80}\bnot (?:achieved|obtained|reached|"
     r"possible)"
 )
 NOT_GONE = re.compile(r"\b(?:not|n't|never)\b.*\b(?:dis+a?p\w+|vanish\w*|go|resolve\w*)\b")
@@ -235,7 +241,8 @@ NOT_DONE = re.compile(r"\b(?:not|n't|never)\b.*\b(?:occlu\w*|be|clos\w*|emboli\w
 FLOWING = re.compile(r"\bflow\b|opacif")
 COMPLETE = re.compile(r"\bcomplete\w*\b")
 NO_LONGER = re.compile(
-    r"\bno longer\b|\bnot? (?:\w+ )?(?:more|further)\b|\bnot\b[^,;]*\b(?:any ?more|any longer|afterwards)\b"
+    r"\bno longer\b|\bnot? (?:\w+ )?(?:more|further)\b|\bnot\b[^,;]{0,80}\b"
+    r"(?:any ?more|any longer|afterwards|thereafter)\b"
 )
 PRONOUN = re.compile(
     r"^(?:and |but |thereafter,? |then,? |afterwards,? |finally,? |eventually,? |(?:after|following|upon|"

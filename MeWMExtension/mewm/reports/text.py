@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from bisect import bisect_right
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -90,6 +90,7 @@ _NOW = re.compile(r"\s*(?:today|now|currently|this time|in this session)\b", re.
 _WRAPPED = 60
 _LINE = 400
 _BRACKETS = 80
+_LONGEST = 1000
 
 
 @dataclass(frozen=True)
@@ -167,7 +168,7 @@ def clauses(text: str) -> Iterator[Clause]:
     heading = ""
     capitals = False
     start = 0
-    for end, after in [*_stops(text), (len(text), len(text))]:
+    for end, after in _bounded(text, [*_stops(text), (len(text), len(text))]):
         piece = text[start:end]
         at_line = _begins_line(text, start)
         bullet = _BULLET.match(piece)
@@ -211,6 +212,18 @@ def _stops(text: str) -> Iterator[tuple[int, int]]:
                 continue
         sentence = end
         yield start, end
+
+
+def _bounded(text: str, stops: Iterable[tuple[int, int]]) -> Iterator[tuple[int, int]]:
+    """Cut what no one wrote as a clause at a blank, for reading takes the square of its length."""
+    start = 0
+    for end, after in stops:
+        while end - start > _LONGEST:
+            blank = text.rfind(" ", start + 1, start + _LONGEST)
+            start = blank if blank > 0 else start + _LONGEST
+            yield start, start
+        yield end, after
+        start = after
 
 
 def _in_brackets(text: str, at: int) -> bool:

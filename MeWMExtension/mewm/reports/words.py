@@ -96,7 +96,7 @@ SUPPORTIVE = _names(
     nitroglycerin, glyceryl trinitrate, prostaglandin e1, alprostadil, verapamil, atropine, adrenaline,
     epinephrine, norepinephrine, octreotide, oxygen, iohexol, iopamidol, iodixanol, iopromide, ioversol,
     iomeprol, iobitridol, omnipaque, iopamiro, isovue, ultravist, visipaque, optiray, iomeron, xenetix, oxilan,
-    leucovorin, calcium folinate, folinic acid, levoleucovorin, mesna, glutathione, thymosin, magnesium
+    leucovorin, cf, lv, calcium folinate, folinic acid, levoleucovorin, mesna, glutathione, thymosin, magnesium
     isoglycyrrhizinate, angiotensin ii, vasopressin, carbon dioxide, co2, contrast, contrast agent, contrast
     media, contrast medium, contrast material, non-ionic contrast, tc-99m maa, maa
     """

@@ -74,6 +74,8 @@ def test_a_sheet_is_read_like_a_table(capsys, tmp_path):
     rows = list(csv.DictReader(io.StringIO(out)))
     assert status == 0 and [(r["report"], r["level"]) for r in rows] == [("7", "1"), ("8", "")]
     assert rows[0]["protocol"] == "Lipiodol 5 ml" and "1 of 2 reports read" in told
+    (tmp_path / "damaged.xlsx").write_bytes(b"text\nPVA\n")
+    assert "no xlsx file" in call(capsys, tmp_path / "damaged.xlsx")[2]
 
 
 @pytest.mark.parametrize(
@@ -86,7 +88,6 @@ def test_a_sheet_is_read_like_a_table(capsys, tmp_path):
         ("chinese.txt", "洛铂 30 mg, Lipiodol 10 ml".encode("gb18030"), (), "no text in UTF-8"),
         ("long.txt", b"Lobaplatin 30 mg. " * 6000, (), "at most"),
         ("text.txt", b"PVA", ("--column", "text"), "are for tables"),
-        ("damaged.xlsx", b"text\nPVA\n", (), "no xlsx file"),
         ("none.xlsx", None, (), "does not exist"),
         ("empty.csv", b"text\n", (), "has no reports"),
         ("two.csv", b"a,b\n1,2\n", (), "--column"),
