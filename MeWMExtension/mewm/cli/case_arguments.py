@@ -35,6 +35,16 @@ def add_case_arguments(parser: argparse.ArgumentParser) -> None:
     treatment.add_argument("--unavailable", metavar="A,B", help="these agents are not in the formulary")
 
 
+def add_dynamics_argument(parser: argparse.ArgumentParser) -> None:
+    """Add the option that :func:`mewm.dynamics.choose.choose_dynamics` reads."""
+    parser.add_argument(
+        "--dynamics",
+        metavar="MODEL",
+        default="mechanistic",
+        help="what simulates: mechanistic (default), the name of a trained model, or the folder of its bundle",
+    )
+
+
 def _spacing(text: str) -> tuple[float, float, float]:
     parts = [float(part) for part in text.split(",")]
     if len(parts) == 1:

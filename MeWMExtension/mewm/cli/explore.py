@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import argparse
+from dataclasses import replace
 from pathlib import Path
 
-from mewm.cli.case_arguments import add_case_arguments, case_from, formulary_from, print_json
+from mewm.cli.case_arguments import add_case_arguments, add_dynamics_argument, case_from, formulary_from, print_json
 from mewm.cli.policy_arguments import add_policy_arguments, policy_from
 from mewm.cli.report import Progress, print_run
 
@@ -49,6 +50,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         action="store_true",
         help="judge drugs under construction alone, not as the policy would complete them with Lipiodol and an embolic",
     )
+    add_dynamics_argument(parser)
     add_policy_arguments(parser)
     add_output_arguments(parser)
     parser.set_defaults(run=run)
@@ -66,6 +68,7 @@ def add_output_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Explore one case, print the table, name the files."""
     from mewm import api
+    from mewm.dynamics.choose import choose_dynamics
     from mewm.run import prepare_run_folder
 
     settings = api.Settings(
@@ -79,6 +82,7 @@ def run(args: argparse.Namespace) -> int:
         complete_partial=not args.as_it_stands,
     )
     formulary = formulary_from(args)
+    models = api.Models(dynamics=choose_dynamics(args.dynamics))
     case, name = case_from(args)
     folder = prepare_run_folder(args.out, name, overwrite=args.overwrite)
     policy = policy_from(args, folder)
@@ -88,7 +92,7 @@ def run(args: argparse.Namespace) -> int:
             goal=args.goal,
             formulary=formulary,
             settings=settings,
-            models=None if policy is None else api.Models(policy=policy),
+            models=models if policy is None else replace(models, policy=policy),
             search=args.search,
             own_protocols=args.protocol,
             confirm=args.keep,

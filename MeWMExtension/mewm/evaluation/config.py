@@ -13,8 +13,8 @@ from mewm.explore.settings import ExploreSettings
 
 PARTS = ("synthesis", "survival", "protocols")
 _NETWORKS = ("inception", "lpips_backbone", "lpips_heads", "lpips_net")
-# What changes the summary only: a case measured with other values of these is the same.
-_SUMMARY = ("cases", "resamples", "page", *_NETWORKS)
+# What changes the summary only: a case measured with other values of these is the same. Bundles count by their weights.
+_SUMMARY = ("cases", "bundles", "resamples", "page", *_NETWORKS)
 
 
 @dataclass(frozen=True)
@@ -26,6 +26,7 @@ class EvaluationConfig:
         split: cases measured; models were fitted on ``"train"``.
         cases: at most so many cases of the split, in the order of the table; ``None`` for all.
         dynamics: synthesis arms; the first is also that of the full method.
+        bundles: learned dynamics by name: folder of the bundle; those that are shipped need not be named.
         policies: policies alone as arms; the first is also that of the full method.
         endpoints: chat models alone as arms, by the names of ``mewm policy list``; they are asked over the network.
         send_accepted: whether pictures and facts of every case may be sent to them.
@@ -45,6 +46,7 @@ class EvaluationConfig:
     split: str = "test"
     cases: int | None = None
     dynamics: tuple[str, ...] = ("mechanistic", "procedural texture", "cellular automaton")
+    bundles: dict[str, str] = field(default_factory=dict)
     policies: tuple[str, ...] = ("guideline",)
     endpoints: tuple[str, ...] = ()
     send_accepted: bool = False
@@ -110,6 +112,9 @@ def read_config(path: Path) -> EvaluationConfig:
     known = [f.name for f in fields(EvaluationConfig)]
     if unknown := [name for name in values if name not in known]:
         raise InputError(f"The evaluation knows no setting {unknown[0]!r}; known are {', '.join(known)}.")
+    bundles = values.get("bundles", {})
+    if not isinstance(bundles, dict) or not all(isinstance(folder, str) for folder in bundles.values()):
+        raise InputError(f"The evaluation's setting 'bundles' is {bundles!r}; give an object of names and folders.")
     for name in ("parts", "dynamics", "policies", "endpoints"):
         if name in values:
             values[name] = _names(name, values[name])

@@ -15,7 +15,7 @@ from mewm.evaluation.case_measures import Context
 from mewm.evaluation.config import EvaluationConfig
 from mewm.evaluation.feature_networks import FeatureNetwork, FilterBank, PerceptualNetwork
 from mewm.evaluation.protocol_summary import summarise_protocols
-from mewm.evaluation.registry import Registry, plain_models
+from mewm.evaluation.registry import Registry, known_models
 from mewm.evaluation.survival_summary import summarise_survival
 from mewm.evaluation.synthesis_summary import summarise_synthesis
 from mewm.evaluation.tables import write_json
@@ -54,7 +54,7 @@ def evaluate(
         config: what to measure; everything on the test split by default.
         workers: processes; ``None`` for one a usable core.
         progress: called with cases done and cases in all.
-        registry: the models that ``config`` names; those that come with MeWM by default.
+        registry: the models that ``config`` names; those that come with MeWM and ``config.bundles`` by default.
         features, perceptual: feature networks of FID and LPIPS; by default those whose files ``config`` names, else
             the bundled filter bank.
 
@@ -66,7 +66,7 @@ def evaluate(
             cannot be written.
         ResourceError: the files of a feature network are missing or wrong.
     """
-    config, out, registry = config or EvaluationConfig(), Path(out), registry or plain_models()
+    config, out, registry = config or EvaluationConfig(), Path(out), registry or known_models(config.bundles)
     registry.require(config)
     data = read_cohort(Path(cohort))
     tested = data.split(config.split)[: config.cases]
@@ -83,6 +83,9 @@ def evaluate(
         "mewm": mewm.__version__,
         "survival_model": CoxSurvival.load().sha256,
     }
+    weights = {name: getattr(registry.dynamics[name](), "sha256", None) for name in config.dynamics}
+    if any(weights.values()):
+        mark["dynamics_models"] = weights
     try:
         prepare(out, mark)
         records = measure_cases(context, [*tested, *trained], out, workers, progress)

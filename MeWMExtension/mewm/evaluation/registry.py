@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 from mewm.dynamics.cellular_automaton import CellularAutomaton
+from mewm.dynamics.choose import choose_dynamics, trained_bundles
 from mewm.dynamics.mechanistic import MechanisticDynamics
 from mewm.dynamics.procedural_texture import ProceduralTexture
 from mewm.errors import InputError
@@ -66,6 +68,19 @@ class Registry:
                 raise InputError(f"The evaluation knows no {what} {unknown[0]!r}; {why}choose of {', '.join(known)}.")
         for name in config.endpoints:
             find_endpoint(name)
+
+
+def known_models(bundles: Mapping[str, str] | None = None) -> Registry:
+    """Return the plain models and the learned ones that have weights.
+
+    Args:
+        bundles: further bundles of ``mewm train dynamics``: name → folder; a name of :data:`LEARNED` replaces the
+            shipped one.
+    """
+    registry = plain_models()
+    for name, folder in {**trained_bundles(), **(bundles or {})}.items():
+        registry = registry.with_dynamics(name, partial(choose_dynamics, str(folder)))
+    return registry
 
 
 def plain_models() -> Registry:

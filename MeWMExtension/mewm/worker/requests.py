@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, cast, get_args
 
 from mewm.actions.formulary import Formulary
 from mewm.clinical import ClinicalFacts, read_facts
+from mewm.dynamics.choose import DEFAULT, dynamics_names
 from mewm.errors import InputError
 from mewm.explore.fast import SMALL_BUDGET
 from mewm.explore.settings import LIMITS, ExploreSettings
@@ -73,6 +74,7 @@ class RunRequest:
     search: Search = "fast"
     keep: int = 5
     policy: PolicyChoice = field(default_factory=PolicyChoice)
+    dynamics: str = DEFAULT
 
     @property
     def expected_simulations(self) -> int:
@@ -160,6 +162,9 @@ def read_simulate(params: object) -> RunRequest | Addition:
 def _place(given: Fields) -> dict[str, Any]:
     """Read what every new run needs: the case, the formulary, the folder."""
     _one_of(given.text("device", DEVICES[0]), DEVICES, "device")
+    dynamics = given.text("dynamics", DEFAULT)
+    if not Path(dynamics).is_dir():
+        _one_of(dynamics, tuple(dynamics_names()), "dynamics model")
     name = given.text("name", "case")
     check_name(name)
     return {
@@ -167,6 +172,7 @@ def _place(given: Fields) -> dict[str, Any]:
         "run": given.path("run"),
         "name": name,
         "formulary": _formulary(given.fields("formulary", None)),
+        "dynamics": dynamics,
     }
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mewm import api
+from mewm.dynamics.choose import choose_dynamics, dynamics_names
 from mewm.errors import InputError
 from mewm.explore.events import stop_if_cancelled
 from mewm.roi import cut_roi
@@ -69,7 +70,8 @@ class Runs:
         request = read_explore(job.params)
         _require_allowed(request.own, request.case.facts, request.formulary)
         policy = request.policy.build(job)
-        models = self._models if policy is None else replace(self._models, policy=policy)
+        models = self._models_with(request.dynamics)
+        models = models if policy is None else replace(models, policy=policy)
         with self._new_run(request, "explore", job) as (case, roi, progress, stream):
             found = api.explore(
                 case,
@@ -123,7 +125,7 @@ class Runs:
                 replicas=request.settings.replicas,
                 seed=request.settings.seed,
                 formulary=request.formulary,
-                models=self._models,
+                models=self._models_with(request.dynamics),
                 override_rules=True,
                 on_event=stream,
                 cancel=job.cancelled,
@@ -140,7 +142,8 @@ class Runs:
         manifest = read_manifest(folder)
         row, protocol = ranked_protocol(folder, wanted)
         if not row["folder"]:
-            require_same_models(folder, manifest, self._models)
+            models = self._models_of(manifest)
+            require_same_models(folder, manifest, models)
             progress = Progress(job)
             case, roi = self._case_of(folder, manifest, progress)
             stream = self._stream(job, progress, case, roi, folder, formulary_of_run(manifest), [])
@@ -149,7 +152,7 @@ class Runs:
                 protocol,
                 replicas=row["replicas"],
                 seed=manifest["seed"],
-                models=self._models,
+                models=models,
                 override_rules=True,
                 on_event=stream,
                 cancel=job.cancelled,
@@ -162,7 +165,8 @@ class Runs:
     def _add(self, job: Job, request: Addition) -> Result:
         folder = request.run
         manifest = read_manifest(folder)
-        require_same_models(folder, manifest, self._models)
+        models = self._models_of(manifest)
+        require_same_models(folder, manifest, models)
         progress = Progress(job)
         case, roi = self._case_of(folder, manifest, progress)
         formulary = formulary_of_run(manifest)
@@ -174,7 +178,7 @@ class Runs:
             replicas=manifest["parameters"]["replicas"],
             seed=manifest["seed"],
             formulary=formulary,
-            models=self._models,
+            models=models,
             override_rules=True,
             on_event=stream,
             cancel=job.cancelled,
@@ -185,6 +189,17 @@ class Runs:
         manifest = add_to_run(folder, manifest, found)
         notes = [warning for warning in found.warnings if warning not in manifest["warnings"]]
         return _result(folder, manifest, notes) | {"protocol_id": protocol_id(found.ranking[0].protocol)}
+
+    def _models_with(self, dynamics: str) -> Models:
+        """Return the models with a dynamics model by name; weights are loaded once."""
+        if dynamics == self._models.dynamics.name:
+            return self._models
+        return replace(self._models, dynamics=choose_dynamics(dynamics))
+
+    def _models_of(self, manifest: dict[str, Any]) -> Models:
+        """Return the models of a run where its dynamics model is known by name here, else those in use."""
+        name = manifest.get("models", {}).get("dynamics")
+        return self._models_with(name) if name in dynamics_names() else self._models
 
     @contextmanager
     def _new_run(self, request: RunRequest, kind: str, job: Job) -> Iterator[tuple[Case, Roi, Progress, Stream]]:

@@ -1,12 +1,12 @@
 """The parts of the learned dynamics: noise, sampler, action encoder, attenuation, contrastive loss, examples."""
 
+import itertools
+
 import numpy as np
 import pytest
 
 torch = pytest.importorskip("torch", reason="the 'learned' extra is not installed")
 pytest.importorskip("open_clip", reason="the 'learned' extra is not installed")
-
-import itertools
 
 from mewm.actions.base import load_action_base  # noqa: E402
 from mewm.actions.protocol import Action, Protocol  # noqa: E402
