@@ -98,8 +98,9 @@ def figures_of(scan: Scan, made: np.ndarray) -> dict[str, float]:
     Returns:
         ``mae_<region>``: mean absolute error in HU, beyond the noise where the noise-free CT is known.
         ``bias_<region>``: mean error in HU. ``oil_dice`` and ``oil_mean`` (relative error of the mean HU): the region
-        above 180 HU in and around the liver. ``contrast``: standard deviation of the reconstruction over the lesion
-        and 3 voxels around it, relative to the truth's, fine structure aside. Regions below 30 voxels give NaN.
+        above 180 HU in and 6 voxels around the lesion, where the scan has a region of lipiodol. ``contrast``: standard
+        deviation of the reconstruction over the lesion and 3 voxels around it, relative to the truth's, fine structure
+        aside. Regions below 30 voxels give NaN.
     """
     reference = np.clip(scan.ct if scan.clean is None else scan.clean, *WINDOW_HU)
     error = made - reference
@@ -111,7 +112,8 @@ def figures_of(scan: Scan, made: np.ndarray) -> dict[str, float]:
         found[f"bias_{name}"] = float(error[mask].mean()) if usable else np.nan
     near = ndimage.binary_dilation(scan.lesion, iterations=6)
     oil, made_oil = (reference > OIL_HU) & near, (made > OIL_HU) & near
-    usable = np.count_nonzero(oil) >= FEWEST_VOXELS
+    # Before treatment only vessels and noise are that bright.
+    usable = "lipiodol" in scan.regions and np.count_nonzero(oil) >= FEWEST_VOXELS
     both = np.count_nonzero(oil) + np.count_nonzero(made_oil)
     found["oil_dice"] = 2.0 * np.count_nonzero(oil & made_oil) / both if usable else np.nan
     found["oil_mean"] = float(made[oil].mean() / reference[oil].mean() - 1.0) if usable else np.nan
