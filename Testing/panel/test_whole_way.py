@@ -2,6 +2,7 @@
 
 import os
 import signal
+import time
 
 import mewm_self_test
 import pytest
@@ -48,3 +49,58 @@ def test_closing_the_module_leaves_no_process(real_desk):
     real_desk.widget.cleanup()
     with pytest.raises(ProcessLookupError):
         os.kill(pid, 0)
+
+
+def test_reloading_the_module_in_the_middle_leaves_no_process_and_a_module_that_works(real_desk, caplog):
+    panel = real_desk.panel
+    mewm_self_test._load_sample(_Case(), panel)
+    before = real_desk.node_ids()
+    real_desk.ui.exploreButton.click()
+    real_desk.wait(lambda: panel.review.run is not None and panel.review.run.rows(), 120, "the first row")
+    pid = real_desk.engine.pid
+    real_desk.widget.cleanup()
+    with pytest.raises(ProcessLookupError):
+        os.kill(pid, 0)
+    left = {i for i in real_desk.node_ids() - before if "View" not in i and "Composite" not in i}
+    assert left == set()
+    # What Slicer does next: the widget is set up anew on the same scene.
+    real_desk.widget.setup()
+    assert real_desk.panel is not panel and real_desk.panel.parameters.ct is not None
+    mewm_self_test._explore(_Case(), real_desk.panel)
+    assert real_desk.panel.review.run.complete
+    assert not [r for r in caplog.records if r.levelname == "ERROR"]
+
+
+@pytest.mark.parametrize("which", ["ct", "tumour"])
+def test_an_input_deleted_in_the_middle_stops_the_run_and_the_next_one_works(real_desk, which, caplog):
+    panel = real_desk.panel
+    mewm_self_test._load_sample(_Case(), panel)
+    real_desk.ui.exploreButton.click()
+    real_desk.wait(lambda: panel.review.run is not None and panel.review.run.rows(), 120, "the first row")
+    real_desk.scene.RemoveNode(getattr(panel.parameters, which))
+    real_desk.settle()
+    assert not panel.controller.busy and panel.review.run is None
+    assert "was deleted, so the run was stopped" in panel.ui.statusLabel.text
+    mewm_self_test._load_sample(_Case(), panel)
+    mewm_self_test._explore(_Case(), panel)
+    assert panel.review.run.complete
+    assert not [r for r in caplog.records if r.levelname == "ERROR"]
+
+
+@pytest.mark.parametrize("moment", [0, 1, 5, 20, 80, 200])
+def test_cancel_at_any_moment(real_desk, moment, caplog):
+    panel = real_desk.panel
+    mewm_self_test._load_sample(_Case(), panel)
+    before = real_desk.node_ids()
+    real_desk.ui.exploreButton.click()
+    for _ in range(moment):
+        real_desk.application.processEvents()
+        time.sleep(0.005)
+    if panel.controller.busy:
+        real_desk.ui.exploreButton.click()
+    real_desk.wait(lambda: not panel.controller.busy, 10, "the cancellation")
+    real_desk.settle()
+    left = {i for i in real_desk.node_ids() - before if "View" not in i and "Composite" not in i}
+    assert left == set()
+    assert not panel.controller._leaving
+    assert not [r for r in caplog.records if r.levelname == "ERROR"]

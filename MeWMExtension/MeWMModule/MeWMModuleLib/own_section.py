@@ -63,6 +63,8 @@ class OwnSection:
         """Return why the protocol cannot be simulated now; empty if it can."""
         if self.panel.controller.busy:
             return "Wait until the engine is done, or cancel it."
+        if self._read is not None:
+            return "Confirm what was understood, or change the text."
         if self.verdict.problem:
             return self.verdict.problem
         if self.verdict.excluded and not self.parameters.override_rules:

@@ -9,6 +9,8 @@ from typing import Any
 import slicer
 from vtkmodules.vtkCommonMath import vtkMatrix4x4
 
+from mewm.actions.base import load_action_base
+from mewm.actions.text import parse_protocol
 from MeWMModuleLib import appearance
 from MeWMModuleLib.layouts import FUTURE_VIEWS, MOST, PLOT_VIEW, PRE_VIEW, TABLE_VIEW, show_layout
 from MeWMModuleLib.live_run import Future, LiveRun
@@ -226,4 +228,8 @@ def _on_voxel(run: LiveRun) -> tuple[float, float, float]:
 
 
 def _legend(row: dict[str, Any]) -> str:
-    return f"{row['rank']}. {row['protocol']}" if row["rank"] else str(row["protocol"])
+    """Return rank and drugs: a legend with doses and embolic agents would cover the curves."""
+    actions = parse_protocol(str(row["protocol"])).protocol.actions
+    drugs = [action for action in actions if action.kind in ("drug", "bead")] or actions
+    names = " + ".join(load_action_base().display_name(action.agent) for action in drugs)
+    return f"{row['rank']}. {names}" if row["rank"] else names

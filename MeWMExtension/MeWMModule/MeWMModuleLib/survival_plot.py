@@ -11,6 +11,12 @@ from vtkmodules.vtkCommonCore import vtkDoubleArray
 from MeWMModuleLib.appearance import PROTOCOL_COLOURS
 from MeWMModuleLib.nodes import ROLE_ATTRIBUTE, RUN_ATTRIBUTE, keep, nodes_of_class
 
+_STROKES = (
+    slicer.vtkMRMLPlotSeriesNode.LineStyleSolid,
+    slicer.vtkMRMLPlotSeriesNode.LineStyleDash,
+    slicer.vtkMRMLPlotSeriesNode.LineStyleDot,
+    slicer.vtkMRMLPlotSeriesNode.LineStyleDashDot,
+)
 WEEKS = "weeks"
 STEP_WEEKS = 4
 
@@ -76,6 +82,8 @@ def show_curves(chart: Any, table: Any, protocols: Sequence[tuple[str, str]]) ->
             node.SetMarkerStyle(slicer.vtkMRMLPlotSeriesNode.MarkerStyleNone)
             node.SetLineWidth(3)
             node.SetColor(*PROTOCOL_COLOURS[place])
+            # Curves that lie on each other are told apart by their strokes.
+            node.SetLineStyle(_STROKES[place])
             node.SetAttribute("MeWM.Place", str(place))
             keep(node, folder, run, "survival series")
         node.SetName(legend)
