@@ -32,7 +32,7 @@ _TIMES = re.compile(
     re.IGNORECASE,
 )
 _COUNT = r"(\d|two|three|four|five|six)"
-_COUNTED = re.compile(rf"\b{_COUNT} (?:{_VIALS}|x )[^;]{0, 120}?\beach\b")
+_COUNTED = re.compile(rf"\b{_COUNT} (?:{_VIALS}|x )[^;]{{0,120}}?\beach\b")
 _PER = re.compile(rf" per (?:nodule|lesion|tumou?r|feeder|branch)\W+{_COUNT} (?:nodul|lesion|tumou?r|feeder|branch)")
 _REDUCED = re.compile(
     r"\b(?:halved|reduced|lowered|adjusted|decreased|cut)(?: by [^,;]{1,9})? ?(?:to|\()(?: only| about)? ?[\d.]+ ?mg"
