@@ -111,7 +111,8 @@ def autoencoder(args: argparse.Namespace) -> int:
             # What was learnt is kept, unlike in every other command.
             print_now(str(stopped))
             return 130
-        print_now(f"best validation figure: {best:.4f}; checkpoints in {args.work}")
+        if is_first_process():
+            print_now(f"best validation figure: {best:.4f}; checkpoints in {args.work}")
     if args.out is not None and is_first_process():
         with counted("measuring cases", None) as progress:
             bundle = export_autoencoder(
