@@ -156,7 +156,7 @@ def why_not_given(clause: Clause, found: list[Token], i: int, dosed: bool) -> st
     """
     piece = found[i]
     before, after = clause.lower[: piece.start], clause.lower[piece.end :]
-    if turn := _TURN.match(before):
+    if ("but" in before or "however" in before or "instead" in before) and (turn := _TURN.match(before)):
         # "Cisplatin was planned, but only ..." plans nothing behind "but".
         before = before[turn.end() :]
     if _INSTRUCTION.search(clause.lower) or _ROLE.match(clause.lower):
