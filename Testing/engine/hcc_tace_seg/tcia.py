@@ -12,15 +12,17 @@ from pydicom.uid import CTImageStorage, ExplicitVRLittleEndian, SecondaryCapture
 
 SHAPE, SPACING = (24, 64, 64), (5.0, 3.0, 3.0)  # z, y, x
 LESION, RADIUS = np.array([-30.0, -12.0, -6.0]), 13.0
-PHASES = {  # aorta, portal vein, hepatic veins, liver, lesion
+PHASES = {  # aorta, portal vein and its branches, hepatic veins, liver, lesion
     "unenhanced": (40, 40, 40, 55, 50),
     "arterial": (300, 130, 70, 75, 140),
     "portal": (150, 165, 150, 108, 85),
 }
-VEINS = [  # ends of the hepatic veins and of the portal vein's branches, and their radius
+HEPATIC_VEINS = [  # ends and radius; they meet below the diaphragm
     ((-5, 0, 40), (-55, -15, 5), 4.5),
     ((-5, 0, 40), (-30, -38, 5), 4.5),
     ((-5, 0, 40), (-40, 22, -10), 4.5),
+]
+PORTAL_BRANCHES = [
     ((-8, 2, -5), (-50, 8, -35), 4.5),
     ((-25, -2, 8), (-60, -5, 25), 4),
     ((-25, -2, 8), (-22, -30, 28), 4),
@@ -58,7 +60,9 @@ def anatomy(p, phase="portal", *, treated=False):
     hu[(((p - np.array([52, 12, 12])) / np.array([22, 26, 30])) ** 2).sum(-1) <= 1] = liver + 15
     hu[np.hypot(p[..., 0], p[..., 1] - 46) <= 12] = 350
     hu[masks["liver"]] = liver
-    for start, end, radius in VEINS:
+    for start, end, radius in PORTAL_BRANCHES:
+        hu[_tube(p, (start, end), radius) & masks["liver"]] = portal
+    for start, end, radius in HEPATIC_VEINS:
         hu[_tube(p, (start, end), radius) & masks["liver"]] = veins
     hu[masks["tumour"]] = lesion
     if treated:

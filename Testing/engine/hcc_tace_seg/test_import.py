@@ -199,6 +199,44 @@ def test_a_changed_row_is_imported_anew(imported, download, write_table, table, 
     assert seen == ["HCC_001"]
 
 
+@pytest.mark.parametrize(("phases", "poor"), [(("portal", "unenhanced"), True), (("portal", "arterial"), False)])
+def test_a_pair_with_one_unenhanced_ct_is_flagged(monkeypatch, phases, poor):
+    from mewm.cohort.hcc_tace_seg import case_import
+    from mewm.cohort.hcc_tace_seg.curation import CurationRecord
+    from mewm.cohort.hcc_tace_seg.quality import Quality
+
+    both = {"rigid": 0.5, "deformable": 0.6}
+    quality = Quality("deformable", both, both, (0.9, 1.1), 2.0, 1.0, "")
+    before = SimpleNamespace(
+        structures=SimpleNamespace(aorta=None, portal_vein=None), vessels=SimpleNamespace(phase=phases[0])
+    )
+    monkeypatch.setattr(case_import, "enhancement", lambda *a: SimpleNamespace(phase=phases[1]))
+    record = CurationRecord("HCC_001", "kept", "", [], {})
+    alignment = SimpleNamespace(final=None, quality=quality)
+    case_import._note_phases(before, SimpleNamespace(ct=None), alignment, record)
+    case_import._note_quality(alignment, record)
+    assert ("no contrast" in record.values["registration_poor"]) == poor
+    assert any("poor alignment" in note for note in record.notes) == poor
+
+
+@pytest.mark.parametrize(("kept", "status"), [(("HCC_001",), 0), ((), 1)])
+def test_the_command_fails_where_nobody_was_kept(monkeypatch, tmp_path, capsys, kept, status):
+    from mewm.cli import main
+
+    found = SimpleNamespace(kept=kept, records=(1, 2))
+    monkeypatch.setattr("mewm.cohort.hcc_tace_seg.importer.import_hcc_tace_seg", lambda *a, **k: found)
+    command = ["cohort", "import-hcc-tace-seg", "download", "clinical.xlsx", str(tmp_path)]
+    assert main(command) == status
+    assert f"{len(kept)} of 2 patients kept" in capsys.readouterr().out
+
+    def stop(*_, **__):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("mewm.cohort.hcc_tace_seg.importer.import_hcc_tace_seg", stop)
+    assert main(command) == 130
+    assert "the same command goes on" in capsys.readouterr().err
+
+
 def test_wrong_folders_are_refused(tmp_path, table, download):
     with pytest.raises(InputError, match="does not exist"):
         import_hcc_tace_seg(tmp_path / "none", table, tmp_path / "out")

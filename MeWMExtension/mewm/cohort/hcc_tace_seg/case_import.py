@@ -14,10 +14,11 @@ from mewm.actions.text import render_protocol
 from mewm.case import Case, make_case
 from mewm.cohort.dataset import FACTS, write_image
 from mewm.cohort.hcc_tace_seg.clinical_table import ClinicalRow
+from mewm.cohort.hcc_tace_seg.coverage import covered
 from mewm.cohort.hcc_tace_seg.curation import KEPT, LEFT_OUT, CurationRecord, LeftOut
 from mewm.cohort.hcc_tace_seg.headers import Patient
 from mewm.cohort.hcc_tace_seg.pairing import pair_studies
-from mewm.cohort.hcc_tace_seg.phases import enhancement
+from mewm.cohort.hcc_tace_seg.phases import UNENHANCED, enhancement
 from mewm.cohort.hcc_tace_seg.registration import Alignment, align
 from mewm.cohort.hcc_tace_seg.selection import (
     After,
@@ -111,9 +112,7 @@ def _cut(before: Before, after: After, alignment: Alignment, row: ClinicalRow) -
     case = make_case(before.ct, structures.tumour, liver_image=structures.liver, facts=facts)
     roi = cut_roi(case)
     moved = alignment.resample(after.ct, before.ct)
-    seen = sitk.Image(after.ct.GetSize(), sitk.sitkUInt8) + 1
-    seen.CopyInformation(after.ct)
-    seen = sitk.Resample(seen, before.ct, alignment.final, sitk.sitkNearestNeighbor, 0)
+    seen = covered(after.ct, before.ct, alignment.final)
     inside = sitk.GetArrayViewFromImage(seen)[sitk.GetArrayViewFromImage(case.lesion) > 0].mean()
     if inside < MIN_LESION_INSIDE:
         raise LeftOut(f"only {100 * inside:.0f} % of the target lesion is in the follow-up CT")
@@ -130,13 +129,16 @@ def _note_phases(before: Before, after: After, alignment: Alignment, record: Cur
         record.notes.append("the contrast phase cannot be measured, because a vessel is not marked or not shown")
     elif first != second:
         record.notes.append(f"the first CT is in the {first} phase, the follow-up in the {second} phase")
+    if first != second and UNENHANCED in (first, second):
+        record.values["registration_poor"] = "one of the two CTs has no contrast"
 
 
 def _note_quality(alignment: Alignment, record: CurationRecord) -> None:
     quality = alignment.quality
+    poor = "; ".join(filter(None, (quality.poor, record.values.get("registration_poor"))))
     record.values.update(
         registration=quality.kind,
-        registration_poor=quality.poor,
+        registration_poor=poor,
         bend_mm=quality.bend_mm,
         liver_inside_post=quality.inside,
         mutual_information_rigid=quality.mutual_information["rigid"],
@@ -148,8 +150,8 @@ def _note_quality(alignment: Alignment, record: CurationRecord) -> None:
     )
     if quality.inside < MIN_LIVER_INSIDE:
         raise LeftOut(f"only {100 * quality.inside:.0f} % of the liver is in the follow-up CT")
-    if quality.poor:
-        record.notes.append(f"poor alignment: {quality.poor}")
+    if poor:
+        record.notes.append(f"poor alignment: {poor}")
 
 
 def _voxels(mask: sitk.Image) -> int:

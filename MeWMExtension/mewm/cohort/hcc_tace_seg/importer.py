@@ -26,7 +26,7 @@ from mewm.cohort.hcc_tace_seg.headers import Patient, read_download
 from mewm.errors import InputError
 
 KIND = "hcc-tace-seg"
-REVISION = 1
+REVISION = 2
 """Raised whenever the import would write other files from the same input."""
 NOTICE = "Real patients of TCIA's HCC-TACE-Seg (CC BY 4.0, doi 10.7937/TCIA.5FNA-0924). For research only."
 ADDED_COLUMNS = ("vascular_invasion", "note")

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import SimpleITK as sitk
 
+UNENHANCED = "unenhanced"
 UNENHANCED_BELOW_HU = 90.0
 """Blood without contrast has 30–50 HU, in any contrast phase of the liver the vessels are above 100."""
 ARTERIAL_ABOVE_HU = 60.0
@@ -35,7 +36,7 @@ class Enhancement:
     def phase(self) -> str:
         """``"unenhanced"``, ``"arterial"`` or ``"portal"`` (portal venous and later)."""
         if max(self.aorta, self.portal_vein) < UNENHANCED_BELOW_HU:
-            return "unenhanced"
+            return UNENHANCED
         return "arterial" if self.aorta - self.portal_vein > ARTERIAL_ABOVE_HU else "portal"
 
     def difference(self, other: Enhancement) -> float:

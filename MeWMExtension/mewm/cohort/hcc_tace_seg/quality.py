@@ -9,6 +9,8 @@ import numpy as np
 import SimpleITK as sitk
 from scipy import ndimage
 
+from mewm.cohort.hcc_tace_seg.coverage import covered
+
 EDGE_BAND_MM = 8.0
 """The liver's edge: voxels this near to the surface of the mask."""
 POOR_EDGE_MATCH = 0.15
@@ -74,9 +76,7 @@ def assess(
     plausible = JACOBIAN_RANGE[0] <= jacobian[0] and jacobian[1] <= JACOBIAN_RANGE[1]
     better = information["deformable"] > information["rigid"] and match["deformable"] >= match["rigid"] - 0.02
     kind = "deformable" if plausible and better else "rigid"
-    seen = sitk.Image(moving.GetSize(), sitk.sitkUInt8) + 1
-    seen.CopyInformation(moving)
-    reached = sitk.GetArrayFromImage(sitk.Resample(seen, fixed, candidates[kind], sitk.sitkNearestNeighbor, 0))
+    reached = sitk.GetArrayFromImage(covered(moving, fixed, candidates[kind]))
     inside = float((reached[inside_liver] > 0).mean())
     reasons = []
     if inside < MIN_INSIDE:

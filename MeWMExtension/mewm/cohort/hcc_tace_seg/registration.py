@@ -14,6 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 import SimpleITK as sitk
 
+from mewm.cohort.hcc_tace_seg.coverage import covered
 from mewm.cohort.hcc_tace_seg.curation import LeftOut
 from mewm.cohort.hcc_tace_seg.deformation import deform
 from mewm.cohort.hcc_tace_seg.quality import Quality, assess
@@ -22,12 +23,18 @@ from mewm.resampling import IDENTITY
 
 AIR_HU = -1024
 WINDOW_HU = (-160.0, 300.0)
-"""Densities beyond it (bone, lipiodol, lung) count as its ends, so that the liver's own contrast fills the bins."""
+"""Densities beyond it (bone, lipiodol, lung) count as its ends, for the first guess and for the quality figures."""
+SOFT_HU = (-40.0, 220.0)
+"""The same for mutual information, whose bins should go to what the liver, its vessels and its neighbours differ by:
+with the wider window two contrast phases were aligned half as well."""
 GRID_MM = 2.0
 """Voxel edge on which the alignment is computed."""
 COARSE_MM = 8.0
 MARGIN_MM = 20.0
 """Room around the liver that takes part: its edge must be seen from both sides."""
+LEAST_OVERLAP = 0.7
+"""Share of the surroundings that a first guess must find in the follow-up: a follow-up with less of the liver is of no
+use, and a few slices of one end fit many places."""
 TUMOUR_MARGIN_MM = 4.0
 SAMPLES = 60_000
 """Voxels around the liver that the metric of the rigid step looks at, at every resolution."""
@@ -68,7 +75,7 @@ def align(pre: sitk.Image, post: sitk.Image, liver: sitk.Image, tumour: sitk.Ima
     """
     rigid, region = align_rigidly(pre, post, liver)
     moving = _moving(post)
-    deformed = deform(region.fixed, moving, _without(region.metric_mask, tumour), rigid)
+    deformed = deform(_soft(region.fixed), _soft(moving), _without(region.metric_mask, tumour), rigid)
     candidates = {"deformable": deformed, "rigid": rigid}
     quality = assess(region.fixed, moving, region.liver, candidates, region.metric_mask)
     return Alignment(rigid, candidates[quality.kind], quality)
@@ -94,7 +101,7 @@ def align_rigidly(pre: sitk.Image, post: sitk.Image, liver: sitk.Image) -> tuple
     try:
         start = _translation(region, moving)
         with _one_thread():
-            return _rigid(region, moving, start), region
+            return _rigid(_soft(region.fixed), _soft(moving), region, start), region
     except RuntimeError as error:
         raise LeftOut("the follow-up CT could not be aligned with the first one") from error
 
@@ -144,6 +151,10 @@ def _windowed(image: sitk.Image) -> sitk.Image:
     return sitk.Clamp(sitk.Cast(image, sitk.sitkFloat32), sitk.sitkFloat32, *WINDOW_HU)
 
 
+def _soft(image: sitk.Image) -> sitk.Image:
+    return sitk.Clamp(image, sitk.sitkFloat32, *SOFT_HU)
+
+
 def _moving(post: sitk.Image) -> sitk.Image:
     return _windowed(_smoothed(post, GRID_MM))
 
@@ -157,12 +168,12 @@ def _translation(region: Region, moving: sitk.Image) -> np.ndarray:
     coarse = _grid_like(region.fixed, COARSE_MM)
     template = sitk.Resample(region.fixed, coarse, IDENTITY, sitk.sitkLinear, WINDOW_HU[0])
     mask = sitk.Resample(region.metric_mask, coarse, IDENTITY, sitk.sitkNearestNeighbor, 0)
-    whole = _grid_around(_everywhere(moving), 0.0, COARSE_MM)
+    whole = _grid_around(covered(moving, moving, IDENTITY), 0.0, COARSE_MM)
     # Both on axes of the same directions, so that a shift of voxels is a shift in space.
     whole = _turned(whole, region.fixed.GetDirection())
     scene = sitk.Resample(moving, whole, IDENTITY, sitk.sitkLinear, WINDOW_HU[0])
-    seen = sitk.Resample(_everywhere(moving), whole, IDENTITY, sitk.sitkNearestNeighbor, 0)
-    enough = int(0.5 * np.count_nonzero(sitk.GetArrayViewFromImage(mask)))
+    seen = covered(moving, whole, IDENTITY)
+    enough = int(LEAST_OVERLAP * np.count_nonzero(sitk.GetArrayViewFromImage(mask)))
     plain = [
         sitk.GetImageFromArray(sitk.GetArrayFromImage(i).astype(np.float32)) for i in (scene, template, seen, mask)
     ]
@@ -173,12 +184,6 @@ def _translation(region: Region, moving: sitk.Image) -> np.ndarray:
     direction = np.array(region.fixed.GetDirection()).reshape(3, 3)
     target = np.array(whole.GetOrigin()) + direction @ (shift * COARSE_MM)
     return target - np.array(coarse.GetOrigin())
-
-
-def _everywhere(image: sitk.Image) -> sitk.Image:
-    ones = sitk.Image(image.GetSize(), sitk.sitkUInt8) + 1
-    ones.CopyInformation(image)
-    return ones
 
 
 def _grid_like(image: sitk.Image, spacing: float) -> sitk.Image:
@@ -221,7 +226,7 @@ def _method(mask: sitk.Image, shrink: list[int]) -> sitk.ImageRegistrationMethod
     return method
 
 
-def _rigid(region: Region, moving: sitk.Image, shift: np.ndarray) -> sitk.Euler3DTransform:
+def _rigid(fixed: sitk.Image, moving: sitk.Image, region: Region, shift: np.ndarray) -> sitk.Euler3DTransform:
     start = sitk.Euler3DTransform()
     middle = sitk.LabelShapeStatisticsImageFilter()
     middle.Execute(region.liver)
@@ -233,7 +238,7 @@ def _rigid(region: Region, moving: sitk.Image, shift: np.ndarray) -> sitk.Euler3
     )
     method.SetOptimizerScalesFromPhysicalShift()
     method.SetInitialTransform(start, inPlace=False)
-    found = method.Execute(region.fixed, moving)
+    found = method.Execute(fixed, moving)
     return sitk.Euler3DTransform(sitk.CompositeTransform(found).GetBackTransform())
 
 
