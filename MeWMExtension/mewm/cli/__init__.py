@@ -38,7 +38,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         sys.stdout.flush()
         return status
     except (KeyboardInterrupt, Cancelled):
-        return _fail("cancelled; nothing was written.", 130)
+        resumes = getattr(args, "resumes", False)
+        return _fail(f"cancelled; {'the same command goes on' if resumes else 'nothing was written'}.", 130)
     except MewmError as error:
         return _fail(str(error), 2)
     except MemoryError:

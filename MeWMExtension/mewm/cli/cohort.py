@@ -70,13 +70,13 @@ def simulate(args: argparse.Namespace) -> int:
 
 
 def import_hcc_tace_seg(args: argparse.Namespace) -> int:
-    """Import the collection and say how many patients were kept."""
+    """Import the collection and say how many patients were kept; 1 where there is none."""
     from mewm.cohort.hcc_tace_seg.importer import import_hcc_tace_seg as import_collection
 
     with counted("importing patients", None) as progress:
         report = import_collection(args.tcia_dir, args.clinical, args.out, workers=args.workers, progress=progress)
     print(f"{len(report.kept)} of {len(report.records)} patients kept; {args.out / 'curation.csv'} says why")
-    return 0
+    return 0 if report.kept else 1
 
 
 def check(args: argparse.Namespace) -> int:
@@ -139,7 +139,7 @@ def _add_simulate(actions: argparse._SubParsersAction[argparse.ArgumentParser]) 
     parser.add_argument("--no-report", action="store_true", help="do not write OUT/report")
     _add_real(parser)
     parser.add_argument("out", type=Path, metavar="OUT", help="dataset folder; a stopped simulation resumes")
-    parser.set_defaults(run=simulate)
+    parser.set_defaults(run=simulate, resumes=True)
 
 
 def _add_import(actions: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -152,7 +152,7 @@ def _add_import(actions: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     parser.add_argument("clinical", type=Path, metavar="CLINICAL", help="TCIA's clinical table, xlsx or csv")
     parser.add_argument("out", type=Path, metavar="OUT", help="dataset folder; a stopped import resumes")
     parser.add_argument("--workers", type=int, default=None, help="processes (default: one a core)")
-    parser.set_defaults(run=import_hcc_tace_seg)
+    parser.set_defaults(run=import_hcc_tace_seg, resumes=True)
 
 
 def _add_dataset(parser: argparse.ArgumentParser) -> None:

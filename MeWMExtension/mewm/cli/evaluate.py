@@ -47,7 +47,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     parser.add_argument("--cases", type=int, default=None, help="at most so many cases of the split")
     parser.add_argument("--workers", type=int, default=None, help="processes (default: one a usable core)")
     parser.add_argument("--json", action="store_true", help="print JSON for programs")
-    parser.set_defaults(run=run)
+    parser.set_defaults(run=run, resumes=True)
 
 
 def run(args: argparse.Namespace) -> int:
