@@ -137,7 +137,7 @@ def train(
                 clock.restart()
             if done % settings.validate_every == 0 or last:
                 if processes.first and validate is not None:
-                    found = _validated(validate, learners, board, done)
+                    found = _validated(validate, learners, board, done, settings.best)
                     _log(board, {f"validation/{k}": v for k, v in found.items()}, done)
                     _tell(tell, clock, done, settings.steps, found)
                     if found[settings.best] < best:
@@ -185,11 +185,14 @@ def _generator(seed: int, step: int, processes: Processes) -> torch.Generator:
 
 
 def _validated(
-    validate: Validate, learners: Mapping[str, Learner], board: SummaryWriter, step: int
+    validate: Validate, learners: Mapping[str, Learner], board: SummaryWriter, step: int, best: str
 ) -> Mapping[str, float]:
     modules = {name: learner.best_module.eval() for name, learner in learners.items()}
     with torch.no_grad():
-        return validate(modules, board, step)
+        found = validate(modules, board, step)
+    if best not in found:
+        raise InputError(f"The validation has no figure {best!r} to choose by; choose one of {', '.join(found)}.")
+    return found
 
 
 def _log(board: SummaryWriter, figures: Mapping[str, float], step: int) -> None:

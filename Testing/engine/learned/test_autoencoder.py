@@ -1,7 +1,9 @@
 """The autoencoder: geometry and reach of its network, living bottlenecks, figures that tell, and its bundle."""
 
 import json
+import os
 import shutil
+import signal
 
 import numpy as np
 import pytest
@@ -16,10 +18,11 @@ from mewm.cohort.dataset import read_cohort, write_table  # noqa: E402
 from mewm.cohort.simulate import simulate_cohort  # noqa: E402
 from mewm.dynamics.autoencoder.codec import CtAutoencoder, load_autoencoder  # noqa: E402
 from mewm.dynamics.autoencoder.network import Autoencoder, fold, from_window, to_window, unfold  # noqa: E402
-from mewm.errors import InputError, ResourceError  # noqa: E402
+from mewm.errors import Cancelled, InputError, ResourceError  # noqa: E402
 from mewm.evaluation.feature_networks import FilterBank  # noqa: E402
 from mewm.training.autoencoder.config import AutoencoderConfig, Crops  # noqa: E402
 from mewm.training.autoencoder.crops import crop_draws  # noqa: E402
+from mewm.training.autoencoder.fit import train_autoencoder  # noqa: E402
 from mewm.training.autoencoder.losses import FilterBankDistance  # noqa: E402
 from mewm.training.autoencoder.reconstruction import (  # noqa: E402
     Scan,
@@ -29,6 +32,7 @@ from mewm.training.autoencoder.reconstruction import (  # noqa: E402
     noise_sd,
     scans_of,
 )
+from mewm.training.checkpoint import LAST, load_checkpoint  # noqa: E402
 from mewm.training.config import from_mapping, read_config  # noqa: E402
 from mewm.training.volumes import open_volumes  # noqa: E402
 
@@ -156,8 +160,7 @@ def test_no_bottleneck_collapses(kind):
         coding = network(x, generator)
         return coding.reconstruction, (2e-4 if kind == "gaussian" else 1.0) * coding.penalty
 
-    steps = 200 if kind == "vector" else 100
-    network = trained(small_network(bottleneck=kind, bottleneck_options=options), forward, cubes, steps)
+    network = trained(small_network(bottleneck=kind, bottleneck_options=options), forward, cubes, steps=60)
     latents = network.encode(cubes)
     contrast, sentence = alive(cubes, network.decode(latents), latents)
     assert contrast > 0.55 and sentence == ""
@@ -326,6 +329,24 @@ def test_a_finished_training_is_not_done_again_and_another_cohort_is_refused(tra
         )
         == 0
     )
+
+
+def test_an_autoencoder_that_was_stopped_ends_with_the_same_weights(trained_bundle, cohort, tmp_path):
+    """Discriminator, noise, crops and averages go on as if nothing had happened."""
+    folder, _, _ = trained_bundle
+    config = read_config(folder / "train.yaml", AutoencoderConfig)
+
+    def stop(report):
+        if report.step == 2:
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    with pytest.raises(Cancelled):
+        train_autoencoder(cohort.folder, tmp_path, config, device="cpu", tell=stop)
+    train_autoencoder(cohort.folder, tmp_path, config, device="cpu")
+    whole, stopped = (load_checkpoint(f / "checkpoints" / LAST)["learners"] for f in (folder / "work", tmp_path))
+    for name, learner in whole.items():
+        for key, value in learner["module"].items():
+            assert torch.equal(value, stopped[name]["module"][key]), f"{name}, {key}"
 
 
 def test_a_bundle_without_weights_is_one_sentence(tmp_path):

@@ -175,6 +175,11 @@ def test_a_loss_that_is_no_number_is_one_sentence(tmp_path):
     assert "\n" not in str(caught.value)
 
 
+def test_a_figure_to_choose_by_that_is_not_measured_is_one_sentence(tmp_path):
+    with pytest.raises(InputError, match="no figure 'loss' to choose by; choose one of distance"):
+        fit(tmp_path, LoopSettings(**{**vars(SETTINGS), "best": "loss"}))
+
+
 def test_a_frozen_module_lets_gradients_through_and_gets_none():
     first, second = torch.nn.Linear(2, 2), torch.nn.Linear(2, 1)
     with frozen(second):
