@@ -1,4 +1,4 @@
-"""Networks of the tests are tiny: one thread each, since pytest runs a process a core and threads wait for each other."""
+"""Networks of the tests are tiny: one thread each, since pytest runs a process a core and threads would wait."""
 
 import pytest
 
