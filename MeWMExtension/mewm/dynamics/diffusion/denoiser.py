@@ -107,7 +107,8 @@ class Denoiser(nn.Module):
             whole: (N, token_dim) the whole protocol.
         """
         steer = self.steer(torch.cat([_time_waves(t, self.frequencies), whole, numbers], dim=1).to(tokens.dtype))
-        x = self.enter(torch.cat([noisy, beside], dim=1))
+        # Channels last: a third less time for the convolutions on CPU.
+        x = self.enter(torch.cat([noisy, beside], dim=1).contiguous(memory_format=torch.channels_last_3d))
         kept: list[torch.Tensor] = []
         for level, stage in enumerate(self.down):
             x = stage(x, steer, tokens)

@@ -29,6 +29,8 @@ from mewm.voxels import tight_box
 TITLE = "dynamics model"
 AUTOENCODER = "dynamics_autoencoder"
 _REMEMBERED = 512
+# PyTorch has no common exception: CUDA and MPS say the first, the allocator on CPU the others.
+_OUT_OF_MEMORY = ("out of memory", "can't allocate memory", "not enough memory")
 # What the decoder sees around a latent voxel, so that the changed box can be decoded without the rest.
 _MARGIN = 5
 
@@ -82,7 +84,7 @@ class DiffusionDynamics:
         sha256: str = "",
         notice: Callable[[str], None] | None = None,
     ) -> None:
-        self.model = model.to(codec.device).eval().requires_grad_(False)
+        self.model = model.to(codec.device, memory_format=torch.channels_last_3d).eval().requires_grad_(False)
         self.codec, self.settings, self.name, self.sha256 = codec, settings or SamplerSettings(), name, sha256
         self.calls = 0
         self._notice = notice or (lambda message: warnings.warn(message, stacklevel=3))
@@ -108,7 +110,7 @@ class DiffusionDynamics:
                 some = seeds[first : first + self.settings.batch]
                 try:
                     decoded = self._draw(prepared, action, some)
-                except (torch.cuda.OutOfMemoryError, MemoryError, RuntimeError) as error:
+                except (MemoryError, RuntimeError) as error:
                     self._smaller_batch(error, len(some))
                     continue
                 for future, ct in zip(post[first : first + len(some)], decoded, strict=True):
@@ -171,7 +173,7 @@ class DiffusionDynamics:
     def _smaller_batch(self, error: BaseException, count: int) -> None:
         """Halve the batch after memory ran out; raise whatever else it was."""
         told = str(error).lower()
-        if not (isinstance(error, MemoryError | torch.cuda.OutOfMemoryError) or "memory" in told):
+        if not isinstance(error, MemoryError) and not any(words in told for words in _OUT_OF_MEMORY):
             raise error
         if count == 1:
             raise MewmError(

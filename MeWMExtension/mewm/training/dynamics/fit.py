@@ -76,7 +76,7 @@ def train_dynamics(
         model = make_model(config, agents, codec.channels)
         model.action.text.load_state_dict(load_checkpoint(work / _TOWER)["tower"])
         model.spread.copy_(spread_of_change(latents) if model.target == "change" else torch.ones(codec.channels))
-        model.to(group.device)
+        model.to(group.device, memory_format=torch.channels_last_3d)
         draws = pair_draws(
             latents, agents, config.tower, model.action.places, config.attenuation.share, config.loop.seed
         )
