@@ -28,7 +28,7 @@ from mewm.roles import PolicyModel
 
 # Share of Algorithm 1's simulations that may be spent to settle the winner, and on caution and contenders: a tenth,
 # less what the expected path may misjudge of Algorithm 1's cost.
-BUDGET, CAREFUL_BUDGET = 0.096, 0.09
+BUDGET, CAREFUL_BUDGET = 0.0955, 0.095
 # Small searches may spend this many even so; most of them end up fully simulated.
 SMALL_BUDGET = 30
 DRAWS = 128
@@ -37,7 +37,7 @@ VOTERS = 48
 # One simulation says much of a protocol never simulated, a further replica less, and next to nothing of two
 # protocols that did not differ so far.
 REPLICA_WEIGHT, TIE_WEIGHT = 0.3, 0.03
-AGREEMENT = 0.97
+AGREEMENT = 0.99
 # Drugs simulated alone at the outset where sketches tell the rest of them apart.
 FIRST_LOOKS = 4
 # The draws must agree first as the fitted belief has them, then, while the budget lasts, ever more cautiously.

@@ -63,13 +63,13 @@ _FITTED_LEFT = {
     "drug-drug": 0.02,
     "drug-embolic": 0.03,
     "embolic-embolic": 0.04,
-    "rest": 0.045,
+    "rest": 0.07,
     "replica drug": 0.02,
     "replica embolic": 0.08,
     "replica drug-drug": 0.01,
     "replica drug-embolic": 0.03,
     "replica embolic-embolic": 0.06,
-    "replica rest": 0.04,
+    "replica rest": 0.06,
 }
 _FIXED_LEFT = {
     **dict.fromkeys(_FIXED, 0.06),
