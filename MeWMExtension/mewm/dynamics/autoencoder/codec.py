@@ -18,7 +18,7 @@ TITLE = "autoencoder"
 class CtAutoencoder:
     """Turns CTs on the model grid into latents of about unit variance and back. No gradients.
 
-    Every voxel of a decoded CT depends on its surroundings only. The noise of the input is not in the latents. So a
+    Every voxel of a decoded CT depends on its surroundings only. Most of the input's noise is not in the latents. So a
     post-treatment CT is best drawn as ``pre + decode(post_latent) - decode(encode(pre))``: the scan keeps its noise and
     its detail where nothing changes, and the autoencoder's own error cancels.
 

@@ -53,7 +53,7 @@ Error against {figures["reference"]}.
 
 ## Limits
 
-The CT's noise and whatever is finer than about two voxels are not in the latents: a decoded CT is smooth. A
+Most of the CT's noise and whatever is finer than about two voxels are not in the latents: a decoded CT is smooth. A
 post-treatment CT is therefore drawn as the scan plus the difference of two decoded CTs. Values below −175 and above
 600 HU are cut off. Anatomy and treatment of the training cases are simulated; on real CTs look at the reconstruction
 before you trust it.
