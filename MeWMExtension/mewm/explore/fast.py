@@ -152,6 +152,9 @@ class _Search:
             elif careful:
                 # What is confirmed and returned rests on the belief as fitted.
                 cautions = [CAUTIONS[0]]
+            elif spare < 0 and self.replicas(favourite) < self._evaluator.replicas and self._confirmed():
+                # Confirming one favourite made another, which there is no budget to confirm.
+                return min(self._confirmed(), key=lambda node: (self.risk(node), self._space.order(node)))
             elif not (self._simulate(favourite, self._evaluator.replicas) or self._confirm_contender(moves, favourite)):
                 return favourite
 
@@ -275,6 +278,10 @@ class _Search:
             self._belief.learn(node, replica, risks[replica])
         self._seen[node] = len(risks)
         return len(risks) > known
+
+    def _confirmed(self) -> list[int]:
+        """Return the complete nodes that have all replicas."""
+        return [n for n in self._seen if self._space.is_complete(n) and self.replicas(n) == self._evaluator.replicas]
 
     def _confirm_contender(self, moves: list[Move], favourite: int) -> bool:
         """Give the next of the best complete protocols its missing replicas; return whether the budget let it."""
