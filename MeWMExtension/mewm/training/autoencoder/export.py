@@ -21,7 +21,7 @@ from mewm.roi import GRID
 from mewm.training.autoencoder.card import model_card
 from mewm.training.autoencoder.config import AutoencoderConfig
 from mewm.training.autoencoder.fit import CHECKPOINTS, summarise
-from mewm.training.autoencoder.reconstruction import clean_scans, figures_of, reconstruct, scans_of
+from mewm.training.autoencoder.reconstruction import figures_of, reconstruct, scans_of
 from mewm.training.checkpoint import BEST, load_checkpoint
 from mewm.training.volumes import table_hash
 
@@ -121,6 +121,9 @@ def standardise(
     network.standardise(torch.from_numpy(mean), torch.from_numpy(spread))
 
 
+REFERENCE = "the CT with its noise"
+
+
 def measure_split(
     network: Autoencoder, data: Cohort, rows: Sequence[CohortRow], device: torch.device, report: Callable[[int], None]
 ) -> tuple[dict[str, dict[str, float]], str]:
@@ -128,22 +131,16 @@ def measure_split(
 
     Returns:
         ``value``, ``low``, ``high`` and ``cases`` by name of
-        :func:`mewm.training.autoencoder.reconstruction.figures_of`, and ``"the noise-free CT"`` or why there is none.
+        :func:`mewm.training.autoencoder.reconstruction.figures_of`, and what they were measured against.
     """
-    reference, found = "the noise-free CT", []
+    found = []
     for done, row in enumerate(rows, 1):
         case = data.load(row)
-        if reference == "the noise-free CT":
-            try:
-                scans = clean_scans(data, case)
-            except InputError as reason:
-                reference = f"the CT with its noise ({reason})"
-        if reference != "the noise-free CT":
-            scans = scans_of(case)
+        scans = scans_of(case)
         found.append(summarise([figures_of(scan, reconstruct(network, scan.ct, device)[0]) for scan in scans]))
         report(done)
     table = {name: np.array([figures[name] for figures in found]) for name in found[0]}
-    return {name: _interval(values) for name, values in table.items()}, reference
+    return {name: _interval(values) for name, values in table.items()}, REFERENCE
 
 
 def _interval(values: np.ndarray) -> dict[str, float]:

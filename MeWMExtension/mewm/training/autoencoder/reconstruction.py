@@ -3,18 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 import torch
 from scipy import ndimage
 
-from mewm.cohort.dataset import Cohort, CohortCase
-from mewm.cohort.parameters import CohortParameters
-from mewm.cohort.simulate import simulate_patient
-from mewm.cohort.truth import true_future
+from mewm.cohort.dataset import CohortCase
 from mewm.dynamics.autoencoder.network import WINDOW_HU, Autoencoder, from_window, to_window
-from mewm.errors import InputError
 from mewm.roles import Tissue
 
 OIL_HU = 180.0
@@ -57,26 +53,6 @@ def scans_of(case: CohortCase) -> tuple[Scan, Scan]:
         Scan(f"{name} before", roi.ct, before, roi.lesion),
         Scan(f"{name} after", case.post_ct, after, roi.lesion),
     )
-
-
-def clean_scans(cohort: Cohort, case: CohortCase) -> tuple[Scan, Scan]:
-    """Return a simulated case's CTs with their noise-free selves, simulated again from the cohort's seed.
-
-    Raises:
-        InputError: the cohort is not simulated, lies on real CTs, or was written by another version.
-    """
-    before, after = scans_of(case)
-    index = int(case.row.case_id.rpartition("_")[2])
-    if cohort.info.get("kind") != "simulated" or cohort.info.get("backgrounds"):
-        raise InputError(f"The cohort {cohort.folder} has no CTs without noise; it is not simulated from nothing.")
-    patient = simulate_patient(int(cohort.info["seed"]), index, CohortParameters())
-    if patient.follow_up is None or not np.array_equal(patient.roi.ct, case.roi.ct):
-        raise InputError(
-            f"Case {case.row.case_id} of {cohort.folder} cannot be simulated again; another version of MeWM wrote it."
-        )
-    still = replace(patient.follow_up, noise=np.zeros_like(patient.follow_up.noise))
-    future = true_future(patient.roi, case.row.protocol, patient.sensitivities, patient.luck, still)
-    return replace(before, clean=patient.follow_up.still), replace(after, clean=future.ct)
 
 
 def reconstruct(network: Autoencoder, ct: np.ndarray, device: torch.device) -> tuple[np.ndarray, np.ndarray]:
