@@ -94,3 +94,30 @@ def test_new_lesions_are_rare_and_follow_afp():
     assert 0 < share["low"] < 0.05 < share["high"] < 0.25
     never = replace(WORLD.outcome, new_lesion_odds=0.0)
     assert not any(draw_new_lesion(rng, high, never) for _ in range(100))
+
+
+def test_patients_share_a_walk_of_the_rules_only_where_it_is_the_same():
+    from mewm.cohort.hazards import _WALKS, _walk
+
+    settings = ExploreSettings()
+    everything = Formulary.everything()
+    patients = [simulate_patient(SEED, 0).roi]
+    patients += [
+        replace(patients[0], facts=replace(patients[0].facts, **facts))
+        for facts in (
+            {"child_pugh": "B9", "bilirubin_mg_dl": 3.5},
+            {"creatinine_mg_dl": 2.5},
+            {"arteriovenous_shunt": "severe"},
+            {"allergies": ("platinum",)},
+            {"age": 41},
+        )
+    ]
+    counts = []
+    for roi in patients:
+        found = admissible(roi, settings)
+        assert found == _walk(roi.facts, settings, everything)
+        counts.append(len(found))
+    assert len(set(counts)) > 1
+    kept = len(_WALKS)
+    admissible(patients[-1], settings)
+    assert len(_WALKS) == kept

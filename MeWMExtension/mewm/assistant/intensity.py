@@ -19,7 +19,7 @@ from mewm.voxels import close_gaps, connected_to, drop_islands, grow
 OIL_HU = 180.0
 OIL_RISE_HU = 80.0
 # Share of the oil's typical rise at which its border is drawn.
-EDGE_SHARE = 0.4
+EDGE_SHARE = 0.45
 # Brighter than any tissue by this much beside oil is partial volume of oil: HU, and multiples of the noise.
 BLOOM_HU = 20.0
 BLOOM_NOISE = 2.5
@@ -78,7 +78,7 @@ def _oil(space: LesionSpace, ct: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     dense = near & (ct > max(OIL_HU, tissue + 60)) & (rise > OIL_RISE_HU)
     if not dense.any():
         return dense, dense
-    # The border of oil lies half way between the oil's own density and the tissue beside it.
+    # The border of oil lies about half way between the oil's own density and the tissue beside it.
     half = EDGE_SHARE * float(np.median(rise[dense]))
     filled = close_gaps(dense & (rise > half))
     beside = grow(dense)

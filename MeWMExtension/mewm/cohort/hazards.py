@@ -11,6 +11,7 @@ import numpy as np
 from mewm.actions.base import load_action_base
 from mewm.actions.formulary import Formulary
 from mewm.actions.protocol import Action, Protocol
+from mewm.actions.rulebook import holds, known_facts, load_rules
 from mewm.actions.text import parse_protocol, render_protocol
 from mewm.clinical import ClinicalFacts
 from mewm.cohort.outcome import log_hazard, tumour_log_hazard
@@ -33,6 +34,8 @@ _MOST_PROTOCOLS = 5000
 _VOXELS = 12_000
 _HEADER = ("protocol", "log_hazard")
 
+_WALKS: dict[tuple[frozenset[str], tuple[str, ...], Formulary, ExploreSettings], tuple[Protocol, ...]] = {}
+
 Hazards = Mapping[tuple[Action, ...], float]
 
 
@@ -42,13 +45,24 @@ def admissible(roi: Roi, settings: ExploreSettings, formulary: Formulary | None 
     Raises:
         InputError: there are too many or none.
     """
+    formulary = formulary or Formulary.everything()
+    # Facts count only by the rules that they bring into force, and few combinations of those occur.
+    known = known_facts(roi.facts)
+    binding = frozenset(r.id for r in load_rules() if r.type in ("forbids", "requires") and holds(r.condition, known))
+    key = (binding, roi.facts.allergies, formulary, settings)
+    if key not in _WALKS:
+        _WALKS[key] = _walk(roi.facts, settings, formulary)
+    return _WALKS[key]
+
+
+def _walk(facts: ClinicalFacts, settings: ExploreSettings, formulary: Formulary) -> tuple[Protocol, ...]:
     base = load_action_base()
     known = [agent.id for agent in base.agents.values() if agent.id in DRUGS or agent.id in EMBOLICS]
     usual = [base.usual(agent) for agent in known]
     proposal = Proposal(
         tuple(a for a in usual if a.kind in ("drug", "bead")), tuple(a for a in usual if a.kind == "embolic")
     )
-    space = SearchSpace(proposal, roi.facts, formulary or Formulary.everything(), settings)
+    space = SearchSpace(proposal, facts, formulary, settings)
     nodes = space.complete_protocols(_MOST_PROTOCOLS)
     if not nodes:
         why = (
@@ -96,7 +110,7 @@ def expected_log_hazards(
         levels = np.array([drug_log_kill(space.phenotype, protocol, sensitivities) for protocol in group])
         for seed in range(draws):
             fields = random_fields(whole, seed)
-            delivery = deliver(space.phenotype, space, Protocol(carriers), sensitivities, fields)
+            delivery = deliver(space.phenotype, space, Protocol(carriers), sensitivities, fields, deposit=False)
             critical = delivery.critical_drug()
             living = critical.size - np.searchsorted(critical, levels, side="right")
             for k, voxels in enumerate(living):

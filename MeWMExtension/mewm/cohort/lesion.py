@@ -8,10 +8,10 @@ import numpy as np
 from scipy import ndimage, spatial
 
 from mewm.cohort.anatomy import Abdomen
-from mewm.cohort.fields import smooth_field
 from mewm.cohort.parameters import LesionParameters
 from mewm.cohort.shapes import Ellipsoid, Grid, Points, blend, coverage
 from mewm.cohort.vessels import paint_tree
+from mewm.random_field import smooth_field
 
 
 @dataclass(frozen=True)
@@ -173,10 +173,14 @@ def _tissue(
     tissue = np.float32(base) + texture + _mosaic(phenotype, mask, grid, rng) * np.float32(spread)
     if phenotype.necrotic_fraction:
         depth = distance / max(float(distance.max()), 1.0)
-        field = depth + 0.30 * smooth_field(rng, mask.shape, 5.0 / grid.spacing)
+        # The larger the lesion, the larger the lobes of its core.
+        lobes = max(5.0, 0.11 * phenotype.diameter_mm)
+        field = depth + 0.30 * smooth_field(rng, mask.shape, lobes / grid.spacing)
+        field += 0.06 * smooth_field(rng, mask.shape, 3.0 / grid.spacing)
         level = float(np.quantile(field[mask], 1 - phenotype.necrotic_fraction))
-        core = coverage((field - level) * min(phenotype.semi_mm), 2.5)
-        blend(tissue, rng.normal(*p.necrosis_hu), core)
+        core = coverage((field - level) * min(phenotype.semi_mm), 3.0)
+        debris = smooth_field(rng, mask.shape, 4.0 / grid.spacing) * np.float32(p.necrosis_uneven_hu)
+        blend(tissue, np.float32(rng.normal(*p.necrosis_hu)) + debris, core)
     return tissue
 
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 
 from mewm.cohort.anatomy import Abdomen
-from mewm.cohort.fields import smooth_field
 from mewm.cohort.shapes import Grid, Points, blend, coverage
 from mewm.cohort.vessels import paint_tree
+from mewm.random_field import smooth_field
 
 
 def paint_abdomen(abdomen: Abdomen, grid: Grid, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:

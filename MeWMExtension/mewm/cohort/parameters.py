@@ -96,7 +96,9 @@ class LesionParameters:
     any_shunt_share: float = _constant(0.14, ASSUMPTION)
     severe_shunt_share: float = _constant(0.05, ASSUMPTION)
     unenhanced_hu: float = _constant(45.0, "unenhanced soft tissue, standard texts")
-    arterial_gain_hu: float = _constant(110.0, ASSUMPTION)
+    arterial_gain_hu: float = _constant(
+        114.0, "calibrated to 86-96 % of HCC brighter than liver in the arterial phase, AJR 2004 182:643"
+    )
     washout_hu: tuple[float, float] = _constant(
         (14.0, 13.0), "objective portal washout in 76 % of HCC, AJR 2004 182:643: 76 % darker than liver by > 5 HU"
     )
@@ -104,6 +106,7 @@ class LesionParameters:
     washout_by_vascularity: float = _constant(18.0, ASSUMPTION)
     mosaic_hu: float = _constant(15.0, ASSUMPTION)
     necrosis_hu: tuple[float, float] = _constant((29.0, 4.0), "non-enhancing necrosis 20-45 HU, standard texts")
+    necrosis_uneven_hu: float = _constant(4.0, f"variation within a core: {ASSUMPTION}")
     capsule_hu: float = _constant(24.0, ASSUMPTION)
 
 

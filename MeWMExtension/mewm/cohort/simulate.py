@@ -23,7 +23,7 @@ from mewm.cohort.anatomy import Abdomen
 from mewm.cohort.background import Scan, find_scans, fingerprints
 from mewm.cohort.background_paint import paint_on_background
 from mewm.cohort.dataset import COLUMNS, FACTS, SCHEMA, read_info, write_image, write_table
-from mewm.cohort.fields import scanner_blur, scanner_noise
+from mewm.cohort.fields import PLANE_MM, blur_sigma, scanner_blur, scanner_noise
 from mewm.cohort.hazards import admissible, best_of, expected_log_hazards, write_hazards
 from mewm.cohort.lesion import LesionPhenotype, draw_phenotype, paint_lesion, place_lesion
 from mewm.cohort.outcome import draw_new_lesion, draw_survival, log_hazard
@@ -32,12 +32,13 @@ from mewm.cohort.parameters import CohortParameters
 from mewm.cohort.patient import draw_patient, forget, pick
 from mewm.cohort.shapes import Grid
 from mewm.cohort.treatment import draw_treatment
-from mewm.cohort.truth import TrueFuture, draw_sensitivities, true_future
+from mewm.cohort.truth import FollowUpScan, TrueFuture, draw_sensitivities, true_future
+from mewm.dynamics.appearance import SCANNER_MAX_HU
 from mewm.dynamics.sensitivities import Sensitivities
 from mewm.errors import InputError
 from mewm.explore.settings import ExploreSettings
 from mewm.measure import measure
-from mewm.roi import COARSEST_MM, FINEST_MM, GRID, MARGIN_MM, Roi, feather
+from mewm.roi import COARSEST_MM, FINEST_MM, GRID, LOWEST_HU, MARGIN_MM, Roi, feather
 
 NOTICE = "Simulated patients: every image, fact and outcome is generated. Not for clinical use."
 NOTICE_ON_SCANS = (
@@ -60,6 +61,7 @@ class Patient:
         facts: what is true of the patient.
         sensitivities: the lesion's hidden answer to treatment.
         luck: seed of the chance in this patient's future.
+        follow_up: the scan at follow-up, treatment apart; ``None`` on a real CT, of which there is one scan only.
     """
 
     index: int
@@ -69,6 +71,7 @@ class Patient:
     facts: ClinicalFacts
     sensitivities: Sensitivities
     luck: int
+    follow_up: FollowUpScan | None = None
 
 
 def simulate_patient(
@@ -87,6 +90,7 @@ def simulate_patient(
     """
     p = parameters or CohortParameters()
     rng = _generators(seed, index)
+    follow_up = None
     if scans:
         phenotype = draw_phenotype(rng["lesion"], p.lesion)
         spacing = _grid_spacing(phenotype)
@@ -104,12 +108,14 @@ def simulate_patient(
         lesion, liver = paint_lesion(ct, liver_distance, abdomen, phenotype, centre, grid, p.lesion, rng["lesion"])
         slice_mm = float(rng["anatomy"].choice(p.anatomy.slice_mm))
         noise_sd = float(rng["anatomy"].uniform(*p.anatomy.noise_sd_hu))
-        ct = scanner_blur(ct, spacing, slice_mm)
-        ct += scanner_noise(rng["anatomy"], grid.shape, spacing, noise_sd, slice_mm)
+        still = scanner_blur(ct, spacing, slice_mm)
+        first, second = (scanner_noise(rng["anatomy"], grid.shape, spacing, noise_sd, slice_mm) for _ in range(2))
+        ct = still + first
+        follow_up = FollowUpScan(still, second, (blur_sigma(slice_mm), PLANE_MM, PLANE_MM))
     lesion_ml = float(lesion.sum()) * spacing**3 / 1000
     facts = draw_patient(rng["patient"], phenotype, lesion_ml, p.patient)
     roi = Roi(
-        ct=np.clip(np.rint(ct), -1024, 3071).astype(np.float32),
+        ct=np.clip(np.rint(ct), LOWEST_HU, SCANNER_MAX_HU).astype(np.float32),
         lesion=lesion,
         liver=liver | lesion,
         inside=np.ones(grid.shape, dtype=bool),
@@ -119,7 +125,7 @@ def simulate_patient(
         facts=forget(rng["patient"], facts, p.patient),
     )
     sensitivities = draw_sensitivities(rng["truth"], phenotype, p.truth)
-    return Patient(index, phase, phenotype, roi, facts, sensitivities, int(rng["truth"].integers(2**31)))
+    return Patient(index, phase, phenotype, roi, facts, sensitivities, int(rng["truth"].integers(2**31)), follow_up)
 
 
 def _grid_spacing(phenotype: LesionPhenotype) -> float:
@@ -130,7 +136,7 @@ def _grid_spacing(phenotype: LesionPhenotype) -> float:
 def treat(patient: Patient, protocol: Protocol, parameters: CohortParameters) -> tuple[TrueFuture, float]:
     """Return what a protocol truly does to a patient and the patient's log-hazard after it, new lesions apart."""
     roi = patient.roi
-    future = true_future(roi, protocol, patient.sensitivities, patient.luck)
+    future = true_future(roi, protocol, patient.sensitivities, patient.luck, patient.follow_up)
     lesion_ml = float(np.count_nonzero(roi.lesion)) * roi.spacing**3 / 1000
     return future, log_hazard(future.surviving_ml, lesion_ml, protocol, patient.facts, parameters.outcome)
 
@@ -234,7 +240,7 @@ def write_case(out: Path, seed: int, index: int, parameters: CohortParameters, s
     }
     images: dict[str, np.ndarray] = {
         "pre_ct": roi.ct.astype(np.int16),
-        "post_ct": np.rint(future.ct).astype(np.int16),
+        "post_ct": np.clip(np.rint(future.ct), LOWEST_HU, SCANNER_MAX_HU).astype(np.int16),
         "lesion": roi.lesion.astype(np.uint8),
         "liver": roi.liver.astype(np.uint8),
         "tissue": future.tissue.astype(np.uint8),

@@ -10,9 +10,12 @@ import numpy as np
 from mewm.actions.protocol import Protocol
 from mewm.cohort.lesion import LesionPhenotype
 from mewm.cohort.parameters import TruthParameters
+from mewm.dynamics.appearance import SCANNER_MAX_HU, render, true_tissue
 from mewm.dynamics.effects import EMBOLICS
+from mewm.dynamics.fields import random_fields
 from mewm.dynamics.mechanistic import MechanisticDynamics, draw_ct, draw_tissue
 from mewm.dynamics.sensitivities import Sensitivities
+from mewm.dynamics.space import lesion_space
 from mewm.roi import Roi
 
 _SHUNT = {"none": 0.0, "mild": 0.5, "severe": 1.0}
@@ -31,6 +34,21 @@ class TrueFuture:
     ct: np.ndarray
     tissue: np.ndarray
     surviving_ml: float
+
+
+@dataclass(frozen=True, eq=False)
+class FollowUpScan:
+    """Another scan of the same patient, without what the treatment did.
+
+    Attributes:
+        still: HU without noise, blurred by the scanner, float32, (96, 96, 96).
+        noise: its own noise, HU, float32, same shape.
+        resolution_mm: the scanner's point spread, standard deviations in mm, (z, y, x).
+    """
+
+    still: np.ndarray
+    noise: np.ndarray
+    resolution_mm: tuple[float, float, float]
 
 
 def draw_sensitivities(
@@ -56,10 +74,30 @@ def draw_sensitivities(
     )
 
 
-def true_future(roi: Roi, protocol: Protocol, sensitivities: Sensitivities, seed: int) -> TrueFuture:
-    """Simulate what really happens under a protocol; the same seed is the same luck for every protocol."""
+def true_future(
+    roi: Roi, protocol: Protocol, sensitivities: Sensitivities, seed: int, scan: FollowUpScan | None = None
+) -> TrueFuture:
+    """Simulate what really happens under a protocol; the same seed is the same luck for every protocol.
+
+    Args:
+        roi: pre-treatment CT and lesion.
+        protocol: the treatment.
+        sensitivities: the lesion's hidden answer to it.
+        seed: of chance.
+        scan: the follow-up scan; without one the treatment is drawn into the pre-treatment CT.
+
+    Raises:
+        InputError: the protocol holds an agent whose effect is unknown.
+    """
     response = MechanisticDynamics(sensitivities).respond(roi, protocol, seed)
-    return TrueFuture(draw_ct(roi, response, seed), draw_tissue(roi, response), response.surviving_ml)
+    if scan is None:
+        return TrueFuture(draw_ct(roi, response, seed), draw_tissue(roi, response), response.surviving_ml)
+    first = lesion_space(roi)
+    space = first.scanned_again(scan.still, scan.resolution_mm)
+    ct, tissue = scan.still.copy(), roi.liver.astype(np.uint8)
+    ct[space.box] = render(space, response, random_fields(first, seed))
+    tissue[space.box] = true_tissue(space, response)
+    return TrueFuture(np.minimum(ct + scan.noise, SCANNER_MAX_HU), tissue, response.surviving_ml)
 
 
 def _multiplier(

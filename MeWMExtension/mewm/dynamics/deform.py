@@ -66,10 +66,11 @@ def _deform(space: LesionSpace, scale: float) -> Deformation:
     weight *= FOLLOW_OUTSIDE_LIVER + (1 - FOLLOW_OUTSIDE_LIVER) * liver
     weight *= space.gate
     where = grid + offset * (pull * weight)
-    # Cubic interpolation keeps the noise that linear interpolation would blur away.
     moved = (np.abs(offset * (pull * weight)).max(0) > 0.01) & space.inside
     ct = space.ct.copy()
-    ct[moved] = ndimage.map_coordinates(_continued(space), where[:, moved], order=3, mode="nearest", output=np.float32)
+    ct[moved] = ndimage.map_coordinates(
+        _continued(space), where[:, moved], order=space.spline, mode="nearest", output=np.float32
+    )
     nearest = [np.clip(np.rint(w), 0, n - 1).astype(np.int32) for w, n in zip(where, shape, strict=True)]
     return Deformation(ct, np.ravel_multi_index(tuple(nearest), shape).astype(np.int32))
 

@@ -96,10 +96,16 @@ def deliver(
     protocol: Protocol,
     sensitivities: Sensitivities,
     fields: RandomFields,
+    *,
+    deposit: bool = True,
 ) -> Delivery:
     """Work out where oil, the drug it carries and starvation act; free drugs change none of it.
 
     Arguments and errors as in :func:`respond`.
+
+    Args:
+        deposit: whether the oil that lies in each voxel is worked out too; what dies does not depend on it, and
+            without it ``oil`` is 0 everywhere.
     """
     for action in protocol.actions:
         dose_factor(action)  # an agent without a known effect must not be passed over in silence
@@ -107,7 +113,7 @@ def deliver(
     perfusion = space.perfusion.ravel()[inner]
     flow = _occlusion(protocol, sensitivities)
     depth = -space.distance.ravel()[inner]
-    oil, carried, ratio = _oil(phenotype, space, protocol, sensitivities, fields, flow, perfusion, depth)
+    oil, carried, ratio = _oil(phenotype, space, protocol, sensitivities, fields, flow, perfusion, depth, deposit)
     reached = np.maximum(carried, _bead_reach(space, protocol, fields, flow, perfusion))
     # Portal and collateral vessels feed the rim, one side more than the other; distal occlusion cuts them off.
     portal = np.exp(-depth / PORTAL_DEPTH_MM) * (0.55 + 0.45 * fields.side.ravel()[inner])
@@ -167,6 +173,7 @@ def _oil(
     flow: Flow,
     perfusion: np.ndarray,
     depth: np.ndarray,
+    deposit: bool,
 ) -> tuple[np.ndarray, np.ndarray, float]:
     """Oil and the drug it carried in each voxel of the lesion (0–1), and the dose over the customary dose."""
     inner = space.inner
@@ -194,13 +201,16 @@ def _oil(
         + TERRITORY_SPREAD * fields.territory.ravel()[inner]
         - OIL_SIDE * fields.side.ravel()[inner]
     )
+    carried = logistic(DRUG_SHARPNESS * reach).astype(np.float32)
+    if not deposit:
+        return np.zeros(inner.size, np.float32), carried, ratio
     cluster = fields.cluster.ravel()[inner]
     rim = np.exp(-np.maximum(depth + OIL_RIM_RAGGED_MM * cluster, 0) / OIL_RIM_MM)
     local = reach + CLUSTER_SPREAD * cluster + GRAIN_SPREAD * fields.grain.ravel()[inner] - OIL_RIM * rim
     # Necrosis without vessels takes up no oil.
     vessels = np.clip(perfusion / (0.35 * phenotype.perfusion_scale), 0, 1)
     oil = vessels * logistic(EDGE_SHARPNESS * local)
-    return oil.astype(np.float32), logistic(DRUG_SHARPNESS * reach).astype(np.float32), ratio
+    return oil.astype(np.float32), carried, ratio
 
 
 def _bead_reach(

@@ -7,11 +7,13 @@ treatment and not by luck (common random numbers).
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from scipy import ndimage
 
 from mewm.dynamics.space import LesionSpace
+from mewm.random_field import smooth_field
 
 # Size of a feeding territory: share of the lesion's diameter, within limits in mm (assumption).
 TERRITORY_SHARE = 0.28
@@ -29,20 +31,26 @@ class RandomFields:
     Attributes:
         territory: which parts of the lesion the feeding arteries reach; mean 0, variance 1 in the lesion.
         cluster: coherent variation at about 4 mm; standard normal.
-        grain: fine variation at 1–3 mm; standard normal.
         side: −1 to 1 across the lesion; the side that portal and collateral vessels feed is positive.
         luck: standard normals by name: ``oil``, ``kill``, ``growth``, ``shrink``, ``necrosis``, ``dense``.
         gas: uniform number that decides whether gas is seen.
         seed: the seed, for the few draws that depend on the lesion's outcome.
+        spacing: edge of a voxel in mm.
     """
 
     territory: np.ndarray
     cluster: np.ndarray
-    grain: np.ndarray
     side: np.ndarray
     luck: dict[str, float]
     gas: float
     seed: int
+    spacing: float
+
+    @cached_property
+    def grain(self) -> np.ndarray:
+        """Fine variation at 1–3 mm; standard normal. Drawn when asked for: what becomes of the tumour needs none."""
+        rng = np.random.Generator(np.random.Philox(np.random.SeedSequence([self.seed, 2])))
+        return _gaussian_field(rng, self.side.shape, max(GRAIN_MM / self.spacing, 0.4))
 
 
 def random_fields(space: LesionSpace, seed: int) -> RandomFields:
@@ -66,17 +74,17 @@ def _draw(space: LesionSpace, seed: int) -> RandomFields:
     direction /= np.linalg.norm(direction)
     shape, step = space.lesion.shape, space.spacing
     scale = float(np.clip(TERRITORY_SHARE * space.phenotype.diameter_mm, *TERRITORY_MM))
-    territory = _gaussian_field(rng, shape, scale / step)
+    territory = smooth_field(rng, shape, scale / step)
     inside = territory.ravel()[space.inner]
     territory = (territory - inside.mean()) / max(float(inside.std()), 0.3)
     return RandomFields(
         territory=territory,
-        cluster=_gaussian_field(rng, shape, CLUSTER_MM / step),
-        grain=_gaussian_field(rng, shape, max(GRAIN_MM / step, 0.4)),
+        cluster=smooth_field(rng, shape, CLUSTER_MM / step),
         side=_side(space, direction),
         luck=luck,
         gas=gas,
         seed=seed,
+        spacing=step,
     )
 
 

@@ -15,6 +15,8 @@ from mewm.voxels import tight_box
 
 # Nothing further from the lesion than this is changed, mm; the ROI's feather may end it earlier.
 REACH_MM = 12.0
+# Spatial resolution of a body CT whose reconstruction is not known, standard deviations of a Gaussian in mm, (z, y, x).
+RESOLUTION_MM = (0.8, 0.8, 0.8)
 
 
 @dataclass(frozen=True, eq=False)
@@ -32,6 +34,8 @@ class LesionSpace:
         perfusion: relative arterial perfusion, float32 0–1.5, 0 outside the lesion.
         spacing: edge of a voxel in mm.
         phenotype: the lesion's phenotype.
+        resolution_mm: point spread of the scan that a treatment is drawn into, standard deviations in mm, (z, y, x).
+        spline: order of the spline that moves the CT. Noise needs 3; linear interpolation would blur it away.
         cache: results other modules keep for this lesion (random fields by seed, deformations by size).
     """
 
@@ -46,6 +50,8 @@ class LesionSpace:
     perfusion: np.ndarray
     spacing: float
     phenotype: Phenotype
+    resolution_mm: tuple[float, float, float] = RESOLUTION_MM
+    spline: int = 3
     cache: dict = field(default_factory=dict)
 
     @property
@@ -61,6 +67,18 @@ class LesionSpace:
         if step <= 1:
             return self
         return replace(self, cache={"inner": self.inner[::step]})
+
+    def scanned_again(self, ct: np.ndarray, resolution_mm: tuple[float, float, float]) -> LesionSpace:
+        """Return the same lesion in another scan of the untreated patient, from which the noise is left out.
+
+        Args:
+            ct: HU of that scan on the whole model grid, without noise.
+            resolution_mm: its point spread, standard deviations in mm, (z, y, x).
+        """
+        part = np.ascontiguousarray(ct[self.box], np.float32)
+        smooth = smooth_within(part, lesion_weight(self.lesion), self.spacing)
+        kept = {name: self.cache[name] for name in ("fields", "inner") if name in self.cache}
+        return replace(self, ct=part, smooth=smooth, resolution_mm=resolution_mm, spline=1, cache=kept)
 
 
 _SPACES: weakref.WeakKeyDictionary[Roi, LesionSpace] = weakref.WeakKeyDictionary()
@@ -105,7 +123,9 @@ def _build(roi: Roi) -> LesionSpace:
 
 def signed_distance(mask: np.ndarray, spacing: float) -> np.ndarray:
     """Distance to the surface of ``mask`` in mm, float32, negative inside; the surface runs between voxels."""
-    outside = ndimage.distance_transform_edt(~mask)
-    inside = ndimage.distance_transform_edt(mask)
-    half = np.where(mask, 0.5, -0.5)
-    return ((outside - inside + half) * spacing).astype(np.float32)
+    distance = ndimage.distance_transform_edt(~mask).astype(np.float32)
+    # Inside, nothing further than a voxel beyond the mask matters.
+    box = tight_box(mask, pad=1)
+    distance[box] -= ndimage.distance_transform_edt(mask[box]).astype(np.float32)
+    distance += np.where(mask, np.float32(0.5), np.float32(-0.5))
+    return distance * np.float32(spacing)

@@ -117,8 +117,9 @@ RELATIONS: Mapping[str, Published] = {
     "coverage_shunt_difference_percent": Published(None, "oil is lost through a shunt: below 0", SHUNTS, (-100.0, 0.0)),
 }
 NOT_REALISTIC = (
-    "The follow-up CT is the first CT with the treatment drawn into it: same breath hold, same noise, same table "
-    "position. Real pairs are misaligned by millimetres and differ in phase, dose and reconstruction.",
+    "The follow-up CT is a second scan of the same anatomy with noise of its own, but in the same breath hold and "
+    "table position (on real backgrounds also the same noise). Real pairs are misaligned by millimetres and differ in "
+    "phase, dose and reconstruction.",
     "Both CTs have the same contrast phase; the published densities of oil are from unenhanced CT.",
     "Organs are smooth shapes. There are no clips, stents, ascites, biliary dilatation, motion, streaks beside dense "
     "oil, or earlier treatments.",
