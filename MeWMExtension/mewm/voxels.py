@@ -35,6 +35,16 @@ def close_gaps(mask: np.ndarray) -> np.ndarray:
     return mask | ~grow(~grow(mask))
 
 
+def opened(mask: np.ndarray, steps: int) -> np.ndarray:
+    """Return the morphological opening of ``mask`` by at least one step, ``steps`` times the six-neighbourhood."""
+    steps = max(steps, 1)
+    for _ in range(steps):
+        mask = ~grow(~mask)
+    for _ in range(steps):
+        mask = grow(mask)
+    return mask
+
+
 def drop_islands(mask: np.ndarray, smallest: float) -> np.ndarray:
     """Return ``mask`` without six-connected parts of fewer than ``smallest`` voxels."""
     box = tight_box(mask)

@@ -4,6 +4,7 @@ import dataclasses
 
 import numpy as np
 import pytest
+from scipy import ndimage
 
 from mewm.actions.text import parse_protocol
 from mewm.assistant.intensity import IntensityAssistant
@@ -75,3 +76,15 @@ def test_bone_beside_the_lesion_is_not_oil(roi):
     calcified = dataclasses.replace(roi, ct=ct)
     tissue = IntensityAssistant().segment(calcified, ct)
     assert (tissue == Tissue.LIPIODOL).sum() == 0
+
+
+def test_a_bright_layer_as_thin_as_partial_volume_is_not_viable_tumour(roi):
+    depth = ndimage.distance_transform_edt(roi.lesion) * roi.spacing
+    enhancing = float(np.median(roi.ct[roi.lesion & (depth > 4)]))
+    viable = {}
+    for thickness in (1.5, 6.0):
+        ct = roi.ct.copy()
+        ct[roi.lesion] = np.where(depth[roi.lesion] <= thickness, enhancing, 30.0)
+        viable[thickness] = (IntensityAssistant().segment(roi, ct) == Tissue.VIABLE).sum() * roi.spacing**3 / 1000
+    assert viable[1.5] == 0
+    assert viable[6.0] > 1

@@ -12,7 +12,7 @@ from mewm.dynamics.phenotype import Phenotype, smooth_within
 from mewm.dynamics.space import LesionSpace, lesion_space
 from mewm.roi import Roi
 from mewm.roles import Tissue
-from mewm.voxels import close_gaps, connected_to, drop_islands, grow
+from mewm.voxels import close_gaps, connected_to, drop_islands, grow, opened
 
 # Oil is far denser than enhancing tissue (tumour-to-liver contrast 283 ± 152 HU, JVIR 2013), and was not
 # there before, unlike bone and vessels; HU.
@@ -32,6 +32,8 @@ READABLE_NOISE = 1.2
 # Smallest viable rest worth a label: a radiologist would not measure one below about 5 mm.
 SMALLEST_ML = 0.06
 SMALLEST_SHARE = 0.004
+# A viable layer thinner than this is no more than partial volume between liver and necrosis, mm.
+THINNEST_MM = 3.0
 _FINE_MM = 1.2
 
 
@@ -60,6 +62,7 @@ def _segment(space: LesionSpace, ct: np.ndarray) -> np.ndarray:
     # What hides between dense oil is taken for dead: viable tissue must show somewhere near.
     seen = grow(readable) if bloom.any() else lesion
     viable = lesion & ~oil & seen & (smooth > space.phenotype.viable_threshold_hu)
+    viable &= opened(viable, round(THINNEST_MM / 2 / space.spacing))
     smallest = max(SMALLEST_ML, SMALLEST_SHARE * space.phenotype.volume_ml) * 1000 / space.spacing**3
     viable = drop_islands(viable, smallest)
     labels = space.liver.astype(np.uint8)
