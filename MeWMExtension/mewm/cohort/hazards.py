@@ -39,6 +39,16 @@ _WALKS: dict[tuple[frozenset[str], tuple[str, ...], Formulary, ExploreSettings],
 Hazards = Mapping[tuple[Action, ...], float]
 
 
+def every_agent() -> Proposal:
+    """Return all agents whose effect is known, at their usual doses."""
+    base = load_action_base()
+    known = [agent.id for agent in base.agents.values() if agent.id in DRUGS or agent.id in EMBOLICS]
+    usual = [base.usual(agent) for agent in known]
+    return Proposal(
+        tuple(a for a in usual if a.kind in ("drug", "bead")), tuple(a for a in usual if a.kind == "embolic")
+    )
+
+
 def admissible(roi: Roi, settings: ExploreSettings, formulary: Formulary | None = None) -> tuple[Protocol, ...]:
     """Return every complete protocol of usual doses that the rules admit for a case within the horizons.
 
@@ -56,13 +66,7 @@ def admissible(roi: Roi, settings: ExploreSettings, formulary: Formulary | None 
 
 
 def _walk(facts: ClinicalFacts, settings: ExploreSettings, formulary: Formulary) -> tuple[Protocol, ...]:
-    base = load_action_base()
-    known = [agent.id for agent in base.agents.values() if agent.id in DRUGS or agent.id in EMBOLICS]
-    usual = [base.usual(agent) for agent in known]
-    proposal = Proposal(
-        tuple(a for a in usual if a.kind in ("drug", "bead")), tuple(a for a in usual if a.kind == "embolic")
-    )
-    space = SearchSpace(proposal, facts, formulary, settings)
+    space = SearchSpace(every_agent(), facts, formulary, settings)
     nodes = space.complete_protocols(_MOST_PROTOCOLS)
     if not nodes:
         why = (

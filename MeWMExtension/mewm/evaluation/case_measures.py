@@ -77,7 +77,7 @@ class Context:
         arms.append(SearchArm(first, dynamics, assistant, survival))
         if self.truth:
             arms += [TrueResponseArm(first, assistant, survival, true_tissue=told) for told in (False, True)]
-            arms += [TrueHazardArm(first), OracleArm()]
+            arms += [TrueHazardArm(first), TrueHazardArm(), OracleArm()]
         return arms
 
 

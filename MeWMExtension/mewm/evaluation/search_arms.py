@@ -10,14 +10,16 @@ import numpy as np
 from mewm.actions.formulary import Formulary
 from mewm.actions.protocol import Protocol
 from mewm.assistant.intensity import OIL_HU
+from mewm.cohort.hazards import every_agent
 from mewm.dynamics.mechanistic import MechanisticDynamics
 from mewm.dynamics.sketch import ResponseSketch
 from mewm.evaluation.arms import ArmCase
-from mewm.evaluation.world import TrueCase
 from mewm.explore.evaluator import Evaluator
 from mewm.explore.fast import explore_fast
+from mewm.explore.space import SearchSpace
+from mewm.explore.walk import walk, winner
 from mewm.roi import Roi
-from mewm.roles import AssistantModel, DynamicsModel, PolicyModel, RiskScore, SurvivalModel, Tissue
+from mewm.roles import AssistantModel, DynamicsModel, PolicyModel, SurvivalModel, Tissue
 
 
 class SearchArm:
@@ -72,26 +74,32 @@ class TrueResponseArm:
 
 
 class TrueHazardArm:
-    """The same search with the true expected hazards in place of simulation, assistant and survival model.
-
-    How far it falls short of the oracle is what the policy's proposal and the search themselves lose.
+    """Algorithm 1 with the true expected hazards in place of simulation, assistant and survival model.
 
     Args:
-        policy: proposes the agents.
+        policy: proposes the agents; ``None`` proposes every agent. How far the search falls short of the oracle with
+            every agent is what its beams lose; what it loses further with a policy's agents, the proposal loses.
     """
 
-    name = "search on true hazards"
-
-    def __init__(self, policy: PolicyModel):
+    def __init__(self, policy: PolicyModel | None = None):
+        self.name = "search on true hazards" if policy is None else "search on true hazards, policy's agents"
         self._policy = policy
 
     def choose(self, case: ArmCase) -> Protocol | None:
         """Return the search's winner; ``None`` where the truth is unknown."""
-        if case.truth is None:
+        truth, settings, formulary = case.truth, case.settings, Formulary.everything()
+        if truth is None:
             return None
-        evaluator = Evaluator(case.roi, _Unchanged(), _Unread(), _TrueRisk(case.truth), case.settings)
-        found = explore_fast(evaluator, self._policy, Formulary.everything())
-        return None if found.winner is None else found.winner.protocol
+        proposal = every_agent()
+        if self._policy is not None:
+            proposal = self._policy.propose(case.roi, "", formulary, settings.drugs, settings.embolics)
+        space = SearchSpace(proposal, case.roi.facts, formulary, settings)
+
+        def hazard(node: int) -> float:
+            return truth.expected_log_hazard(space.protocols[space.given(node)])
+
+        best = winner(space, hazard, walk(space, hazard))
+        return None if best is None else space.protocols[best]
 
 
 class LesionAssistant:
@@ -133,27 +141,3 @@ class _Labelled:
 
 def _checksum(ct: np.ndarray) -> int:
     return zlib.crc32(ct.tobytes())
-
-
-class _Unchanged:
-    name = "unchanged CT"
-
-    def simulate(self, roi: Roi, protocol: Protocol, seeds: Sequence[int]) -> np.ndarray:
-        return np.broadcast_to(roi.ct, (len(seeds), *roi.ct.shape))
-
-
-class _Unread:
-    name = "unread"
-
-    def segment(self, roi: Roi, ct: np.ndarray) -> np.ndarray:
-        return roi.liver.astype(np.uint8)
-
-
-class _TrueRisk:
-    name = "true expected hazard"
-
-    def __init__(self, truth: TrueCase):
-        self._truth = truth
-
-    def score(self, roi: Roi, post_ct: np.ndarray, tissue: np.ndarray, protocol: Protocol) -> RiskScore:
-        return RiskScore(self._truth.expected_log_hazard(protocol), float("nan"), float("nan"))

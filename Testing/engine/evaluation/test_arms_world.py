@@ -145,13 +145,14 @@ def test_oracle_and_search_on_true_hazards_find_the_best(roi, truth):
     hazards = truth.hazards(protocols)
     best = arms.OracleArm().choose(case)
     assert hazards[best.key] == min(hazards.values()) and best == best_of(hazards, protocols)
-    # As many beams as candidates: nothing that looks bad without its Lipiodol is dropped.
-    wide = ExploreSettings(beams=30, drugs=30, embolics=1, replicas=2, drug_horizon=1, embolic_horizon=1)
-    found = search_arms.TrueHazardArm(GuidelinePolicy()).choose(arms.ArmCase(roi, 0, wide, truth))
-    assert truth.expected_log_hazard(found) == pytest.approx(min(hazards.values()))
+    for policy in (GuidelinePolicy(), None):
+        # As many beams as candidates: nothing that looks bad at first is dropped.
+        wide = ExploreSettings(beams=30, drugs=30, embolics=1, replicas=2, drug_horizon=1, embolic_horizon=1)
+        found = search_arms.TrueHazardArm(policy).choose(arms.ArmCase(roi, 0, wide, truth))
+        assert truth.expected_log_hazard(found) == pytest.approx(min(hazards.values()))
     nothing = arms.ArmCase(roi, 0, SMALL)
     assert arms.OracleArm().choose(nothing) is None
-    assert search_arms.TrueHazardArm(GuidelinePolicy()).choose(nothing) is None
+    assert search_arms.TrueHazardArm().choose(nothing) is None
 
 
 def test_the_full_method_told_the_truth_sees_the_true_labels(roi, truth, monkeypatch):

@@ -88,6 +88,7 @@ def test_arms_and_ceilings_are_among_the_results(done):
         "full method",
         "full method, true response",
         "full method, true response and tissue",
+        "search on true hazards, policy's agents",
         "search on true hazards",
     }
     for arm in ("random under rules", "search on true hazards"):
