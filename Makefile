@@ -8,7 +8,7 @@ DEMO   ?= demo
 
 help:
 	@echo "make demo   set up .venv and run the main job on a real CT (LiTS case 117); results in $(DEMO)/"
-	@echo "make test   set up .venv and run every test"
+	@echo "make test   set up .venv with PyTorch and run every test"
 	@echo "make lint   ruff and mypy"
 	@echo "make bench  print the measured figures (minutes)"
 	@echo "make lock   renew constraints.txt from pyproject.toml"
@@ -24,12 +24,17 @@ $(VENV)/.installed: pyproject.toml constraints.txt requirements-sample.txt
 
 setup: $(VENV)/.installed
 
+# PyTorch and what trains on it: only the tests and the learned models need them.
+$(VENV)/.installed-learned: $(VENV)/.installed
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable ".[learned]"
+	@touch $@
+
 demo: setup
 	$(BIN)/mewm explore --sample --out $(DEMO) --overwrite
 	$(BIN)/mewm scene $(DEMO)
 
 # One process a core; the tests of one file stay together, because they share what they set up.
-test: setup
+test: $(VENV)/.installed-learned
 	$(BIN)/python -m pytest --numprocesses auto --dist loadfile
 
 lint: setup
