@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from mewm.actions.base import load_action_base
 from mewm.actions.tokens import Token
-from mewm.reports.beads import could_be_name, is_amount, join_beads, name_particles
+from mewm.reports.beads import could_be_name, is_amount, is_bead, join_beads, name_particles
 from mewm.reports.names import read_names
 from mewm.reports.words import DRUG_ENDINGS, GIVING
 
@@ -26,12 +26,14 @@ def read_agents(clause: str) -> list[Token]:
 
 
 def _without_techniques(found: list[Token]) -> list[Token]:
-    """Take ``DEB-TACE`` and the like for words."""
+    """Take ``DEB-TACE`` and the like for words, unless nothing else in the clause says what a drug was loaded on."""
     if not any(piece.generic for piece in found):
         return found
+    agents = {piece.agent for piece in found if piece.given}
+    alone = "doxorubicin" in agents and "lipiodol" not in agents and sum(map(is_bead, found)) == 1
     kept = list(found)
     for i, piece in enumerate(found):
-        if piece.generic and [p.lower for p in found[i + 1 : i + 3] if p.lower != "-"][:1] == ["tace"]:
+        if piece.generic and not alone and [p.lower for p in found[i + 1 : i + 3] if p.lower != "-"][:1] == ["tace"]:
             kept[i] = replace(piece, sort="word")
     return kept
 

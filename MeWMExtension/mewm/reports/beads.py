@@ -10,6 +10,7 @@ from mewm.reports.names import is_listed
 from mewm.reports.words import PLAIN
 
 _LOADING = re.compile(r"load|elut|impregnat|carrying|containing|bound|charged|soaked")
+_TECHNIQUE = re.compile(r"\bdeb\W{0,2}tace\b|\bdeb\b.{0,20}\bchemoemboli", re.IGNORECASE)
 _PLACE = re.compile(r"[A-Za-z]{1,3}\d+[a-z]?$")
 _NAME_WORDS = 3
 
@@ -70,12 +71,13 @@ def _capital(token: Token) -> bool:
 
 def join_beads(found: list[Token], clause: str) -> list[Token]:
     """Join each bead with the drug it carries into one piece, in either order."""
-    if not any(_is_bead(t) for t in found):
+    if not any(is_bead(t) for t in found):
         return found
+    technique = bool(_TECHNIQUE.search(clause))
     joined: list[Token] = []
     i = 0
     while i < len(found):
-        end = _partner(found, i)
+        end = _partner(found, i, loading=technique)
         if end is None:
             joined.append(found[i])
             i += 1
@@ -87,7 +89,8 @@ def join_beads(found: list[Token], clause: str) -> list[Token]:
     return joined
 
 
-def _is_bead(piece: Token) -> bool:
+def is_bead(piece: Token) -> bool:
+    """Return whether a token names beads or particles."""
     return piece.kind == "bead" or (piece.sort == "particles" and piece.lower not in ("particulate", "particulates"))
 
 
@@ -95,19 +98,18 @@ def _is_drug(piece: Token) -> bool:
     return piece.given and piece.kind in ("drug", "unknown")
 
 
-def _partner(found: list[Token], i: int) -> int | None:
+def _partner(found: list[Token], i: int, *, loading: bool) -> int | None:
     """Return where the partner of the bead or drug at ``i`` stands, if the words between say that it is loaded."""
     first = found[i]
-    if not first.holds or not (_is_bead(first) or _is_drug(first)):
+    if not first.holds or not (is_bead(first) or _is_drug(first)):
         return None
-    loading = False
     weak = False
     for j in range(i + 1, min(i + 14, len(found))):
         piece = found[j]
         if piece.holds:
-            if not ((_is_bead(first) and _is_drug(piece)) or (_is_drug(first) and _is_bead(piece))):
+            if not ((is_bead(first) and _is_drug(piece)) or (_is_drug(first) and is_bead(piece))):
                 return None
-            bead, drug = (first, piece) if _is_bead(first) else (piece, first)
+            bead, drug = (first, piece) if is_bead(first) else (piece, first)
             if drug.kind == "unknown" and not loading:
                 return None
             if loading or (weak and bead.kind == "bead" and bead is first) or (j == i + 1 and bead.kind == "bead"):
@@ -122,7 +124,7 @@ def _partner(found: list[Token], i: int) -> int | None:
 
 
 def _pair(first: Token, last: Token, between: list[Token], text: str) -> Token:
-    bead, drug = (first, last) if _is_bead(first) else (last, first)
+    bead, drug = (first, last) if is_bead(first) else (last, first)
     # A volume, and a mass before "loaded", is that of the beads, no dose of the drug.
     loading = next((k for k, p in enumerate(between) if _LOADING.search(p.lower)), 0) if bead is first else 0
     loaded = tuple(

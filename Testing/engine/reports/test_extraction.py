@@ -90,6 +90,10 @@ def test_outcome_words_never_reach_the_protocol(published):
         ("2 ml of the NBCA-Lipiodol mixture (NBCA 0.5 ml, Lipiodol 1.5 ml)", "NBCA 0.5 ml; Lipiodol 1.5 ml"),
         ("Doxorubicin. Dose: 50 mg. Lipiodol 8 ml", "Doxorubicin 50 mg; Lipiodol 8 ml"),
         ("DC Bead 100-300 µm, one vial. Doxorubicin: 75 mg.", "Doxorubicin-eluting Beads 75 mg 100-300 µm"),
+        ("DEB-TACE 100-300 um loaded with doxorubicin 75 mg", "Doxorubicin-eluting Beads 75 mg 100-300 µm"),
+        ("DEB-TACE with doxorubicin 75 mg (100-300 µm beads)", "Doxorubicin-eluting Beads 75 mg 100-300 µm"),
+        ("DEB-TACE. 75 mg of doxorubicin on LC Beads (100-300 µm)", "Doxorubicin-eluting Beads 75 mg 100-300 µm"),
+        ("DEB-TACE in 2019. Now doxorubicin 50 mg, lipiodol 10 ml", "Doxorubicin 50 mg; Lipiodol 10 ml"),
         ("Alcohol abuse. Lipiodol 5 ml, absolute alcohol 2 ml", "Lipiodol 5 ml; Absolute Alcohol 2 ml"),
     ],
 )  # fmt: skip
