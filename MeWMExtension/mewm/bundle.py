@@ -143,6 +143,7 @@ def write_bundle(
     train: str,
     card: str,
     half: bool = True,
+    extra: Mapping[str, str] | None = None,
 ) -> Bundle:
     """Write a bundle.
 
@@ -154,6 +155,7 @@ def write_bundle(
         train: the training configuration, as text of a YAML file.
         card: the model card in Markdown.
         half: store floating-point weights in 16 bits.
+        extra: further text files by path within the bundle; their digests are kept too.
 
     Returns:
         The bundle as :func:`read_bundle` returns it.
@@ -173,6 +175,7 @@ def write_bundle(
         INFERENCE: json.dumps(inference, indent=1, ensure_ascii=False) + "\n",
         TRAIN: train,
         CARD: card,
+        **(extra or {}),
     }
     folder = Path(folder)
     try:
@@ -181,7 +184,7 @@ def write_bundle(
             (folder / name).write_text(text, encoding="utf-8", newline="\n")
         (folder / WEIGHTS).parent.mkdir(exist_ok=True)
         (folder / WEIGHTS).write_bytes(save({name: stored(value) for name, value in state.items()}))
-        write_checksums(folder, (METADATA, INFERENCE, TRAIN, WEIGHTS))
+        write_checksums(folder, (METADATA, INFERENCE, TRAIN, WEIGHTS, *(extra or {})))
     except OSError as error:
         raise InputError(f"The bundle cannot be written to {folder} ({error.strerror or error}).") from error
     return read_bundle(folder, str(metadata.get("task", "model")))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,7 @@ from mewm.errors import InputError
 from mewm.file_checks import states_spacing
 from mewm.image_io import read_image
 from mewm.masks import bounding_box, onto_grid, select_component, select_label
+from mewm.proposed import proposed_by, proposed_sentence
 from mewm.volume_checks import check_geometry, strip_metadata
 
 AIR_HU = -300.0
@@ -34,6 +35,7 @@ class Case:
         liver: the liver including every marked lesion on the CT's grid, uint8; ``None`` when not given.
         facts: clinical facts.
         warnings: sentences the user must see.
+        proposed: masks that a network proposed: ``"lesion"`` or ``"liver"`` → digits of its weights' SHA-256.
     """
 
     ct: sitk.Image
@@ -41,6 +43,7 @@ class Case:
     liver: sitk.Image | None = None
     facts: ClinicalFacts = field(default_factory=ClinicalFacts)
     warnings: tuple[str, ...] = ()
+    proposed: Mapping[str, str] = field(default_factory=dict)
 
 
 def read_case(
@@ -86,7 +89,9 @@ def read_case(
             f"{' × '.join(f'{s:g}' for s in spacing)} mm and axes pointing {(orientation or 'LPS').upper()} "
             "are assumed, so lengths and volumes are estimates."
         )
-    return make_case(
+    proposed = {n: by for n, p in paths.items() if n != "CT" and (by := proposed_by(p)) is not None}
+    warnings += [proposed_sentence(name, by) for name, by in proposed.items()]
+    case = make_case(
         images["CT"],
         images["lesion mask"],
         lesion_label=lesion_label,
@@ -96,6 +101,7 @@ def read_case(
         component=component,
         warnings=tuple(warnings),
     )
+    return replace(case, proposed={name.removesuffix(" mask"): by for name, by in proposed.items()})
 
 
 def make_case(

@@ -17,7 +17,7 @@ EXTRAS = {
     "": (("numpy", "scipy", "SimpleITK", "tqdm", "fpdf2"), "scoring a case"),
     "evaluation": (("lifelines", "pandas", "matplotlib"), "fitting the Cox model, evaluation, cohort reports"),
     "training": (("torch", "monai", "pynrrd"), "training networks on a cohort"),
-    "learned": (("safetensors", "open_clip_torch", "tensorboard"), "the learned dynamics"),
+    "learned": (("safetensors", "open_clip_torch", "tensorboard", "nnunetv2"), "the learned dynamics and assistant"),
     "dicom": (("pydicom", "openpyxl"), "importing the HCC-TACE-Seg collection"),
     "policy": (("openai", "keyring", "pillow"), "a policy model of your own (mewm explore --policy)"),
     "scene": (("trame-slicer", "slicer-core", "vtk"), "Slicer scenes and pictures without a Slicer window"),

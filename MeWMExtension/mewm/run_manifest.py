@@ -55,6 +55,8 @@ def make_manifest(exploration: Exploration, name: str) -> dict[str, Any]:
         **first_lines(exploration.kind, name),
         "seed": exploration.settings.seed,
         "inputs": {key: {"voxels_sha256": image_hash(image)} for key, image in inputs.items()},
+        # Masks that a network proposed, by the first digits of its weights' SHA-256.
+        "proposed_masks": dict(case.proposed),
         "facts": {key: value for key, value in asdict(case.facts).items() if value not in (None, ())},
         "goal": exploration.goal,
         "formulary": sorted(exploration.formulary.available),

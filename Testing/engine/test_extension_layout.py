@@ -22,8 +22,19 @@ LAYERS = (
     {"policy", "dynamics", "assistant", "survival", "measure"},
     {"explore", "reports"},
     {"cohort"},
-    {"api", "exploration", "sample", "phantom", "rows", "run", "run_files", "run_manifest", "run_update", "export"}
-    | {"cli", "__main__", "doctor", "training", "evaluation", "worker"},
+    {
+        "api",
+        "exploration",
+        "sample",
+        "phantom",
+        "rows",
+        "run",
+        "run_files",
+        "run_manifest",
+        "run_proposal",
+        "run_update",
+    }
+    | {"export", "cli", "__main__", "doctor", "training", "evaluation", "worker"},
 )
 
 

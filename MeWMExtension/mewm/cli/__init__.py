@@ -1,4 +1,4 @@
-"""The command line: ``mewm explore | simulate | scene | export | doctor | cohort | train | evaluate | report``."""
+"""The command line: ``mewm explore``, ``mewm simulate``, ``mewm train`` and so on."""
 
 from __future__ import annotations
 
@@ -15,14 +15,27 @@ NOTICE = "Research use only; not a medical device. Simulated volumes are synthet
 
 def build_parser() -> argparse.ArgumentParser:
     """Assemble the parser of every subcommand; nothing heavy is imported."""
-    from mewm.cli import cohort, doctor, evaluate, explore, export, policy, report_extract, scene, simulate, train
+    from mewm.cli import (
+        cohort,
+        doctor,
+        evaluate,
+        explore,
+        export,
+        policy,
+        propose_masks,
+        report_extract,
+        scene,
+        simulate,
+        train,
+    )
 
     parser = argparse.ArgumentParser(
         prog="mewm", description="Medical World Model for planning TACE of a liver tumour. " + NOTICE
     )
     parser.add_argument("--version", action="version", version=f"mewm {__version__}")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    for module in (explore, simulate, scene, export, doctor, cohort, train, evaluate, policy, report_extract):
+    modules = (explore, simulate, propose_masks, scene, export, doctor, cohort, train, evaluate, policy, report_extract)
+    for module in modules:
         module.add_parser(commands)
     return parser
 

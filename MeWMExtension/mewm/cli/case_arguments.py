@@ -25,7 +25,7 @@ def add_case_arguments(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--liver", type=Path, help="liver mask; may be the same file as --lesion")
     group.add_argument("--liver-label", type=int, metavar="N", help="value of the liver in a label map")
     group.add_argument(
-        "--spacing", type=_spacing, metavar="X,Y,Z", help="voxel spacing in mm for files that state none"
+        "--spacing", type=spacing_text, metavar="X,Y,Z", help="voxel spacing in mm for files that state none"
     )
     group.add_argument("--orientation", metavar="LPS", help="where the axes of such files point (default LPS)")
     group.add_argument("--facts", type=Path, help="clinical facts as JSON (child_pugh, afp_ng_ml, ...)")
@@ -45,7 +45,19 @@ def add_dynamics_argument(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def _spacing(text: str) -> tuple[float, float, float]:
+def add_assistant_argument(parser: argparse.ArgumentParser) -> None:
+    """Add the option that :func:`mewm.assistant.choose.choose_assistant` reads."""
+    parser.add_argument(
+        "--assistant",
+        metavar="MODEL",
+        default="intensity",
+        help="what reads liver, viable tumour, necrosis and lipiodol from a simulated CT: intensity (default), "
+        "nnU-Net, the folder of a bundle or of an nnU-Net of your own, or none",
+    )
+
+
+def spacing_text(text: str) -> tuple[float, float, float]:
+    """Read one or three voxel edges in mm."""
     parts = [float(part) for part in text.split(",")]
     if len(parts) == 1:
         parts *= 3
@@ -67,7 +79,10 @@ def case_from(args: argparse.Namespace) -> tuple[Case, str]:
             raise InputError("--sample already names a CT and a tumour mask; leave out --ct and --lesion.")
         return api.sample_case(facts=args.facts, component=args.component), args.name or "lits117"
     if args.ct is None or args.lesion is None:
-        raise InputError("name the CT with --ct and the tumour mask with --lesion, or use --sample.")
+        raise InputError(
+            "name the CT with --ct and the tumour mask with --lesion, or use --sample; where nobody has drawn "
+            "the tumour, mewm propose-masks --ct CT --out DIR proposes a mask to check."
+        )
     case = api.read_case(
         args.ct,
         args.lesion,

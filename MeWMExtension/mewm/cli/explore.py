@@ -6,7 +6,14 @@ import argparse
 from dataclasses import replace
 from pathlib import Path
 
-from mewm.cli.case_arguments import add_case_arguments, add_dynamics_argument, case_from, formulary_from, print_json
+from mewm.cli.case_arguments import (
+    add_assistant_argument,
+    add_case_arguments,
+    add_dynamics_argument,
+    case_from,
+    formulary_from,
+    print_json,
+)
 from mewm.cli.policy_arguments import add_policy_arguments, policy_from
 from mewm.cli.report import Progress, print_run
 
@@ -51,6 +58,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         help="judge drugs under construction alone, not as the policy would complete them with Lipiodol and an embolic",
     )
     add_dynamics_argument(parser)
+    add_assistant_argument(parser)
     add_policy_arguments(parser)
     add_output_arguments(parser)
     parser.set_defaults(run=run)
@@ -68,6 +76,7 @@ def add_output_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Explore one case, print the table, name the files."""
     from mewm import api
+    from mewm.assistant.choose import choose_assistant
     from mewm.dynamics.choose import choose_dynamics
     from mewm.run import prepare_run_folder
 
@@ -82,7 +91,7 @@ def run(args: argparse.Namespace) -> int:
         complete_partial=not args.as_it_stands,
     )
     formulary = formulary_from(args)
-    models = api.Models(dynamics=choose_dynamics(args.dynamics))
+    models = api.Models(dynamics=choose_dynamics(args.dynamics), assistant=choose_assistant(args.assistant))
     case, name = case_from(args)
     folder = prepare_run_folder(args.out, name, overwrite=args.overwrite)
     policy = policy_from(args, folder)

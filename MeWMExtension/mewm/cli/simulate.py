@@ -4,7 +4,14 @@ from __future__ import annotations
 
 import argparse
 
-from mewm.cli.case_arguments import add_case_arguments, add_dynamics_argument, case_from, formulary_from, print_json
+from mewm.cli.case_arguments import (
+    add_assistant_argument,
+    add_case_arguments,
+    add_dynamics_argument,
+    case_from,
+    formulary_from,
+    print_json,
+)
 from mewm.cli.explore import add_output_arguments
 from mewm.cli.report import Progress, print_run
 from mewm.errors import InputError, RuleViolation
@@ -29,6 +36,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--override-rules", action="store_true", help="simulate although rules forbid the protocol")
     add_dynamics_argument(parser)
+    add_assistant_argument(parser)
     add_output_arguments(parser)
     parser.set_defaults(run=run)
 
@@ -36,11 +44,12 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
 def run(args: argparse.Namespace) -> int:
     """Simulate one protocol, print its numbers, name the files."""
     from mewm import api
+    from mewm.assistant.choose import choose_assistant
     from mewm.dynamics.choose import choose_dynamics
     from mewm.run import prepare_run_folder
 
     formulary = formulary_from(args)
-    models = api.Models(dynamics=choose_dynamics(args.dynamics))
+    models = api.Models(dynamics=choose_dynamics(args.dynamics), assistant=choose_assistant(args.assistant))
     case, name = case_from(args)
     folder = prepare_run_folder(args.out, name, overwrite=args.overwrite)
     with Progress(enabled=not args.json) as progress:

@@ -12,7 +12,8 @@ import numpy as np
 
 from mewm.actions.protocol import Protocol
 from mewm.actions.text import render_protocol
-from mewm.assistant.intensity import IntensityAssistant
+from mewm.assistant.choose import choose_assistant
+from mewm.assistant.without import LesionAssistant
 from mewm.cohort.dataset import Cohort, CohortCase, CohortRow
 from mewm.evaluation.arms import (
     ArmCase,
@@ -27,11 +28,12 @@ from mewm.evaluation.arms import (
 from mewm.evaluation.config import EvaluationConfig
 from mewm.evaluation.radiomics import radiomics
 from mewm.evaluation.registry import WITHOUT_CONTRASTIVE, Registry
-from mewm.evaluation.search_arms import LesionAssistant, SearchArm, TrueHazardArm, TrueResponseArm
+from mewm.evaluation.search_arms import SearchArm, TrueHazardArm, TrueResponseArm
 from mewm.evaluation.synthesis_measures import synthesis_values
 from mewm.evaluation.world import TrueCase, true_case
 from mewm.policy.policy_only import PolicyOnly, accept_all
 from mewm.policy.presets import find_endpoint
+from mewm.roles import AssistantModel
 from mewm.survival.clinical import ClinicalCox, clinical_covariates
 from mewm.survival.cox import CoxSurvival
 
@@ -58,11 +60,16 @@ class Context:
     treated: tuple[Protocol, ...]
 
     @cached_property
+    def assistant(self) -> AssistantModel:
+        """What reads CTs after treatment; weights are loaded once."""
+        return choose_assistant(self.config.assistant)
+
+    @cached_property
     def arms(self) -> list[ProtocolArm]:
         """The contenders that choose a protocol; those that need the truth only where it is known."""
         registry, config = self.registry, self.config
         policies = {name: registry.policies[name]() for name in config.policies}
-        first, survival, assistant = policies[config.policies[0]], CoxSurvival.load(), IntensityAssistant()
+        first, survival, assistant = policies[config.policies[0]], CoxSurvival.load(), self.assistant
         dynamics = registry.dynamics[config.dynamics[0]]()
         arms: list[ProtocolArm] = [RandomArm()]
         # A cohort without a training split has no habits to follow.
@@ -96,20 +103,20 @@ def measure_case(context: Context, row: CohortRow) -> tuple[dict[str, Any], dict
     arrays: dict[str, np.ndarray] = {}
     seed = case_seed(row.case_id, config.seed)
     if "survival" in config.parts:
-        record["survival"] = survival_values(case, truth)
+        record["survival"] = survival_values(case, truth, context.assistant)
     if row.split == config.split:
         if "synthesis" in config.parts:
             models = {name: context.registry.dynamics[name]() for name in config.dynamics}
-            record["synthesis"], arrays = synthesis_values(case, truth, models, config, seed)
+            record["synthesis"], arrays = synthesis_values(case, truth, models, config, seed, context.assistant)
         if "protocols" in config.parts:
             record["protocols"] = _protocols(case, truth, context, seed)
     return record, arrays
 
 
-def survival_values(case: CohortCase, truth: TrueCase | None) -> dict[str, Any]:
+def survival_values(case: CohortCase, truth: TrueCase | None, assistant: AssistantModel) -> dict[str, Any]:
     """Return the features of the Cox baselines and the risks of the shipped survival models, on the true CT."""
     roi = case.roi
-    tissue = IntensityAssistant().segment(roi, case.post_ct)
+    tissue = assistant.segment(roi, case.post_ct)
     return {
         "radiomics": radiomics(roi.ct, case.post_ct, roi.lesion, roi.spacing),
         "clinical": clinical_covariates(roi.facts),

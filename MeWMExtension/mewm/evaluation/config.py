@@ -27,6 +27,8 @@ class EvaluationConfig:
         cases: at most so many cases of the split, in the order of the table; ``None`` for all.
         dynamics: synthesis arms; the first is also that of the full method.
         bundles: learned dynamics by name: folder of the bundle; those that are shipped need not be named.
+        assistant: what reads simulated and true CTs: ``"intensity"``, ``"nnU-Net"``, or the folder of a bundle or of an
+            nnU-Net; ``"none"`` is an arm anyway.
         policies: policies alone as arms; the first is also that of the full method.
         endpoints: chat models alone as arms, by the names of ``mewm policy list``; they are asked over the network.
         send_accepted: whether pictures and facts of every case may be sent to them.
@@ -47,6 +49,7 @@ class EvaluationConfig:
     cases: int | None = None
     dynamics: tuple[str, ...] = ("mechanistic", "procedural texture", "cellular automaton")
     bundles: dict[str, str] = field(default_factory=dict)
+    assistant: str = "intensity"
     policies: tuple[str, ...] = ("guideline",)
     endpoints: tuple[str, ...] = ()
     send_accepted: bool = False

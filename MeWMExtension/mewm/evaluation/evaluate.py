@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import mewm
+from mewm.assistant.choose import choose_assistant
 from mewm.cohort.dataset import CohortRow, read_cohort
 from mewm.errors import InputError
 from mewm.evaluation.case_files import Progress, measure_cases, prepare, read_arrays
@@ -86,6 +87,8 @@ def evaluate(
     weights = {name: getattr(registry.dynamics[name](), "sha256", None) for name in config.dynamics}
     if any(weights.values()):
         mark["dynamics_models"] = weights
+    if digest := getattr(choose_assistant(config.assistant), "sha256", None):
+        mark["assistant_model"] = digest
     try:
         prepare(out, mark)
         records = measure_cases(context, [*tested, *trained], out, workers, progress)

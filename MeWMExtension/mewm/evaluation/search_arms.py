@@ -9,7 +9,6 @@ import numpy as np
 
 from mewm.actions.formulary import Formulary
 from mewm.actions.protocol import Protocol
-from mewm.assistant.intensity import OIL_HU
 from mewm.cohort.hazards import every_agent
 from mewm.dynamics.mechanistic import MechanisticDynamics
 from mewm.dynamics.sketch import ResponseSketch
@@ -19,7 +18,7 @@ from mewm.explore.fast import explore_fast
 from mewm.explore.space import SearchSpace
 from mewm.explore.walk import walk, winner
 from mewm.roi import Roi
-from mewm.roles import AssistantModel, DynamicsModel, PolicyModel, SurvivalModel, Tissue
+from mewm.roles import AssistantModel, DynamicsModel, PolicyModel, SurvivalModel
 
 
 class SearchArm:
@@ -100,22 +99,6 @@ class TrueHazardArm:
 
         best = winner(space, hazard, walk(space, hazard))
         return None if best is None else space.protocols[best]
-
-
-class LesionAssistant:
-    """In place of the assistant: oil by attenuation alone, all the rest of the drawn lesion counted as viable.
-
-    This is what "without the assistant" means here: the survival model still gets labels, because it is made of
-    them, but nobody told necrosis from viable tumour or looked where the lesion's border went.
-    """
-
-    name = "none (oil by attenuation, the rest viable)"
-
-    def segment(self, roi: Roi, ct: np.ndarray) -> np.ndarray:
-        """Label one CT ``(96, 96, 96)`` HU with :class:`mewm.roles.Tissue`, uint8."""
-        labels = np.where(roi.liver, np.uint8(Tissue.LIVER), np.uint8(Tissue.BACKGROUND))
-        labels[roi.lesion] = np.where(ct[roi.lesion] > OIL_HU, np.uint8(Tissue.LIPIODOL), np.uint8(Tissue.VIABLE))
-        return labels
 
 
 class _Labelled:

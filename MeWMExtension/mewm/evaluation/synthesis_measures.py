@@ -18,11 +18,11 @@ from mewm.evaluation.feature_networks import FilterBank, lesion_slices, windowed
 from mewm.evaluation.truth_metrics import quantities
 from mewm.evaluation.world import TrueCase
 from mewm.measure import measure
-from mewm.roles import DynamicsModel
+from mewm.roles import AssistantModel, DynamicsModel
 
 REDRAWN = "truth re-drawn (ceiling)"
-MARKED, READ = "marked labels", "intensity assistant"
-"""Whence the labels of the true follow-up come: drawn with the cohort or by a person, or read from its CT."""
+MARKED = "marked labels"
+"""Whence the labels of the true follow-up come where they were drawn with the cohort or by a person."""
 
 
 def synthesis_values(
@@ -31,6 +31,7 @@ def synthesis_values(
     models: Mapping[str, DynamicsModel],
     config: EvaluationConfig,
     seed: int,
+    assistant: AssistantModel | None = None,
 ) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
     """Simulate a case's as-treated protocol with every model and measure the futures.
 
@@ -40,6 +41,7 @@ def synthesis_values(
         models: arm → dynamics model.
         config: number of replicas and of candidate protocols.
         seed: chance of this case.
+        assistant: reads the futures; the intensity assistant without one.
 
     Returns:
         Plain values for JSON, and the slices that the feature networks and the page of cases look at.
@@ -47,13 +49,13 @@ def synthesis_values(
     roi, protocol = case.roi, case.row.protocol
     seeds = [int(s) for s in np.random.SeedSequence([seed, 2]).generate_state(config.replicas)]
     arms = dict(models) | ({REDRAWN: MechanisticDynamics(truth.sensitivities)} if truth is not None else {})
-    assistant, shown = IntensityAssistant(), lesion_slices(roi.lesion)
+    assistant, shown = assistant or IntensityAssistant(), lesion_slices(roi.lesion)
     labels = assistant.segment(roi, case.post_ct) if case.tissue is None else case.tissue
     largest = int(roi.lesion.sum(axis=(1, 2)).argmax())
     record: dict[str, Any] = {
         "protocol": render_protocol(protocol),
         "spacing": roi.spacing,
-        "reference": READ if case.tissue is None else MARKED,
+        "reference": f"{assistant.name} assistant" if case.tissue is None else MARKED,
         "true": _measured(case, labels),
         "arms": {},
     }

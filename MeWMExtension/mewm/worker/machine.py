@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, get_args
 
 from mewm.actions.base import load_action_base
+from mewm.assistant.choose import assistant_names
 from mewm.dynamics.choose import dynamics_names
 from mewm.exploration import Models
 from mewm.explore.settings import LIMITS, ExploreSettings
@@ -35,6 +36,7 @@ def describe(models: Models) -> dict[str, Any]:
         "devices": list(DEVICES),
         "models": {role: {"name": name, "sha256": hashes.get(role)} for role, name in models.names.items()},
         "dynamics": dynamics_names(),
+        "assistants": assistant_names(),
         "policies": policy_names(),
         "searches": list(get_args(Search)),
         "settings": {

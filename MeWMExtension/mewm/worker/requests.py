@@ -7,6 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast, get_args
 
 from mewm.actions.formulary import Formulary
+from mewm.assistant.choose import DEFAULT as DEFAULT_ASSISTANT
+from mewm.assistant.choose import assistant_names
 from mewm.clinical import ClinicalFacts, read_facts
 from mewm.dynamics.choose import DEFAULT, dynamics_names
 from mewm.errors import InputError
@@ -75,6 +77,7 @@ class RunRequest:
     keep: int = 5
     policy: PolicyChoice = field(default_factory=PolicyChoice)
     dynamics: str = DEFAULT
+    assistant: str = DEFAULT_ASSISTANT
 
     @property
     def expected_simulations(self) -> int:
@@ -165,6 +168,9 @@ def _place(given: Fields) -> dict[str, Any]:
     dynamics = given.text("dynamics", DEFAULT)
     if not Path(dynamics).is_dir():
         _one_of(dynamics, tuple(dynamics_names()), "dynamics model")
+    assistant = given.text("assistant", DEFAULT_ASSISTANT)
+    if not Path(assistant).is_dir():
+        _one_of(assistant, tuple(assistant_names()), "assistant")
     name = given.text("name", "case")
     check_name(name)
     return {
@@ -173,6 +179,7 @@ def _place(given: Fields) -> dict[str, Any]:
         "name": name,
         "formulary": _formulary(given.fields("formulary", None)),
         "dynamics": dynamics,
+        "assistant": assistant,
     }
 
 

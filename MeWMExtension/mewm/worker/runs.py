@@ -10,6 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mewm import api
+from mewm.assistant.choose import assistant_names, choose_assistant
+from mewm.assistant.without import LesionAssistant
 from mewm.dynamics.choose import choose_dynamics, dynamics_names
 from mewm.errors import InputError
 from mewm.explore.events import stop_if_cancelled
@@ -45,6 +47,7 @@ if TYPE_CHECKING:
     from mewm.clinical import ClinicalFacts
     from mewm.exploration import Exploration, Models
     from mewm.roi import Roi
+    from mewm.roles import AssistantModel
 
 Result = dict[str, Any]
 
@@ -57,6 +60,8 @@ class Runs:
         self._models = models
         # The case of the last run, so that a protocol added to it does not read and cut it again.
         self._last: tuple[Path, Case, Roi] | None = None
+        # An assistant of another name than that of the models, kept warm.
+        self._warm: tuple[str, AssistantModel] | None = None
         # The case of the last preview, which is explored next.
         self._previewed: tuple[CaseFiles, tuple[Any, ...], Case, Roi] | None = None
 
@@ -70,7 +75,7 @@ class Runs:
         request = read_explore(job.params)
         _require_allowed(request.own, request.case.facts, request.formulary)
         policy = request.policy.build(job)
-        models = self._models_with(request.dynamics)
+        models = self._models_with(request.dynamics, request.assistant)
         models = models if policy is None else replace(models, policy=policy)
         with self._new_run(request, "explore", job) as (case, roi, progress, stream):
             found = api.explore(
@@ -125,7 +130,7 @@ class Runs:
                 replicas=request.settings.replicas,
                 seed=request.settings.seed,
                 formulary=request.formulary,
-                models=self._models_with(request.dynamics),
+                models=self._models_with(request.dynamics, request.assistant),
                 override_rules=True,
                 on_event=stream,
                 cancel=job.cancelled,
@@ -190,16 +195,30 @@ class Runs:
         notes = [warning for warning in found.warnings if warning not in manifest["warnings"]]
         return _result(folder, manifest, notes) | {"protocol_id": protocol_id(found.ranking[0].protocol)}
 
-    def _models_with(self, dynamics: str) -> Models:
-        """Return the models with a dynamics model by name; weights are loaded once."""
-        if dynamics == self._models.dynamics.name:
-            return self._models
-        return replace(self._models, dynamics=choose_dynamics(dynamics))
+    def _models_with(self, dynamics: str, assistant: str) -> Models:
+        """Return the models with dynamics and assistant by name."""
+        models = self._models
+        if dynamics != models.dynamics.name:
+            models = replace(models, dynamics=choose_dynamics(dynamics))
+        if assistant != models.assistant.name:
+            models = replace(models, assistant=self._assistant(assistant))
+        return models
+
+    def _assistant(self, name: str) -> AssistantModel:
+        """Return an assistant by name; the last one stays loaded."""
+        if self._warm is None or self._warm[0] != name:
+            self._warm = (name, choose_assistant(name))
+        return self._warm[1]
 
     def _models_of(self, manifest: dict[str, Any]) -> Models:
-        """Return the models of a run where its dynamics model is known by name here, else those in use."""
-        name = manifest.get("models", {}).get("dynamics")
-        return self._models_with(name) if name in dynamics_names() else self._models
+        """Return the models of a run: dynamics and assistant by name where known here, else those in use."""
+        made = manifest.get("models", {})
+        dynamics, assistant = made.get("dynamics"), made.get("assistant")
+        here = self._models
+        return self._models_with(
+            dynamics if dynamics in dynamics_names() else here.dynamics.name,
+            assistant if assistant in (*assistant_names(), LesionAssistant.name) else here.assistant.name,
+        )
 
     @contextmanager
     def _new_run(self, request: RunRequest, kind: str, job: Job) -> Iterator[tuple[Case, Roi, Progress, Stream]]:

@@ -1,0 +1,109 @@
+"""The learned assistant: nnU-Net v2 reads liver, viable tumour, necrosis and lipiodol from a post-treatment CT."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from mewm.assistant.choose import NNUNET
+from mewm.assistant.intensity import OIL_HU
+from mewm.assistant.labels import tissue_table
+from mewm.assistant.network import SegmentationNetwork, load_network
+from mewm.errors import InputError
+from mewm.roi import GRID, Roi
+from mewm.roles import Tissue
+from mewm.voxels import tight_box
+
+POST, PRE, LESION = "post-treatment CT", "pre-treatment CT", "lesion"
+CHANNELS = {"post": POST, "pre": PRE, "lesion": LESION}
+"""Input channels by the word of a training configuration: how the nnU-Net's ``dataset.json`` names them."""
+_STEP = 16
+"""A network that looks at a whole region at once needs edges that it can halve this often."""
+
+
+class NnunetAssistant:
+    """Segment a post-treatment CT with an nnU-Net (:class:`mewm.roles.AssistantModel`).
+
+    The network looks at the lesion's region only: as far as a simulation can change the scan
+    (:data:`mewm.roi.FEATHER_END_MM`), and at least one patch of its training. Everywhere else the liver is the one
+    already known, and labels of the lesion count only where something can have changed.
+
+    Attributes:
+        name: for manifests and tables.
+        sha256: digest of the weights.
+        notice: what a user must know of the weights.
+    """
+
+    def __init__(self, network: SegmentationNetwork, name: str = NNUNET) -> None:
+        """Use a loaded network.
+
+        Raises:
+            InputError: its channels or labels do not fit, or it proposes masks before treatment.
+        """
+        if network.task == "pre":
+            raise InputError(
+                f"The bundle {network.folder} proposes masks before treatment and does not read the CT after it; use "
+                "it with mewm propose-masks."
+            )
+        self.name, self.sha256, self.notice = name, network.sha256, network.notice
+        self._network = network
+        self._table = tissue_table(network.labels, network.folder)
+        self._sources = _sources(network)
+
+    def region(self, roi: Roi) -> tuple[slice, slice, slice]:
+        """Return the part of the model grid that is looked at."""
+        box = tight_box(roi.feather > 0)
+        step = np.array([_STEP] * 3)
+        edges = np.array([s.stop - s.start for s in box])
+        edges = np.minimum(np.maximum(-(-edges // step) * step, np.minimum(self._network.patch, GRID)), GRID)
+        middle = np.array([s.start + s.stop for s in box]) // 2
+        start = np.clip(middle - edges // 2, 0, GRID - edges)
+        z, y, x = (slice(int(a), int(a + e)) for a, e in zip(start, edges, strict=True))
+        return z, y, x
+
+    def segment(self, roi: Roi, ct: np.ndarray) -> np.ndarray:
+        """Label ``ct`` ``(96, 96, 96)`` HU with :class:`mewm.roles.Tissue`, uint8.
+
+        A network that knows no lipiodol (a plain liver tumour network) has it told by attenuation within the tumour.
+        """
+        box = self.region(roi)
+        volumes = {POST: ct, PRE: roi.ct, LESION: roi.lesion}
+        image = np.stack([volumes[name][box] for name in self._sources]).astype(np.float32)
+        network = self._network
+        spacing = [1.0 if network.in_voxels else roi.spacing] * 3
+        found = self._table[network.predict(image, spacing, in_one=network.in_voxels)]
+        if Tissue.LIPIODOL not in self._table:
+            found[(found == Tissue.VIABLE) & (ct[box] > OIL_HU)] = Tissue.LIPIODOL
+        # Another tumour of the same liver is not the target.
+        found[(found > Tissue.LIVER) & (roi.feather[box] == 0)] = Tissue.LIVER
+        labels = roi.liver.astype(np.uint8)
+        if Tissue.LIVER in self._table:
+            labels[box] = found
+        else:
+            labels[box] = np.where(found > Tissue.LIVER, found, labels[box])
+        return labels
+
+
+def load_assistant(folder: Path, device: str | None = None, *, name: str = NNUNET) -> NnunetAssistant:
+    """Load the assistant of a bundle or of a user's own nnU-Net (:func:`mewm.assistant.network.load_network`).
+
+    Raises:
+        InputError: the folder cannot be used, or the network's channels or labels do not fit.
+        ResourceError: nnunetv2 is missing, or a file of the bundle is missing or was changed.
+    """
+    return NnunetAssistant(load_network(folder, device), name)
+
+
+def _sources(network: SegmentationNetwork) -> list[str]:
+    """Return what each input channel is fed with."""
+    channels = network.channels
+    if len(channels) == 1:
+        return [POST]
+    unknown = [name for name in channels if name not in CHANNELS.values()]
+    if unknown:
+        raise InputError(
+            f"The nnU-Net in {network.folder} wants the channel {unknown[0]!r} besides others; give one that reads a "
+            f"single CT, or one whose channels are named {', '.join(CHANNELS.values())}."
+        )
+    return channels

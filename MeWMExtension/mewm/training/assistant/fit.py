@@ -1,0 +1,116 @@
+"""Train an nnU-Net on a cohort: write the raw dataset, then let nnU-Net do the rest in a process of its own."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from mewm.cohort.dataset import read_cohort
+from mewm.errors import InputError, MewmError
+from mewm.training.assistant.config import AssistantConfig
+from mewm.training.assistant.nnunet_process import CONFIGURATION, FOLDERS, PLANS, SETTINGS, TRAINER
+from mewm.training.assistant.raw_dataset import NAMES, Progress, write_raw_dataset
+from mewm.training.volumes import table_hash
+
+LOG = "nnunet.log"
+Tell = Callable[[dict[str, Any]], None]
+
+
+def train_assistant(
+    cohort: Path,
+    work: Path,
+    config: AssistantConfig,
+    *,
+    device: str | None = None,
+    tell: Tell | None = None,
+    writing: Progress | None = None,
+) -> Path:
+    """Train on the cohort's train split, validate on its val split; go on where it was stopped, to the epoch.
+
+    Args:
+        cohort: dataset folder (docs/cohort.md).
+        work: gets nnU-Net's three folders, ``settings.json`` and what nnU-Net says, ``nnunet.log``.
+        config: the configuration.
+        device: where; without one the fastest there is.
+        tell: called with ``{"stage": …}`` and with the figures of every epoch.
+        writing: called with images written and images in all while the raw dataset is written.
+
+    Returns:
+        nnU-Net's model folder: ``plans.json``, ``dataset.json``, ``fold_0/checkpoint_final.pth``.
+
+    Raises:
+        InputError: the cohort cannot be used, or the folder was begun with other settings or another cohort.
+        MewmError: nnU-Net stopped.
+    """
+    from mewm.compute import choose_device
+
+    where = choose_device(device)
+    data, work = read_cohort(Path(cohort)), Path(work).resolve()
+    folder = model_folder(work, config)
+    _keep_settings(work, {"config": json.loads(json.dumps(asdict(config))), "cohort": table_hash(data)})
+    if (folder / "fold_0" / "checkpoint_final.pth").is_file():
+        return folder
+    write_raw_dataset(data, config, work / FOLDERS["nnUNet_raw"], writing)
+    _run(work, str(where), tell or (lambda event: None))
+    return folder
+
+
+def model_folder(work: Path, config: AssistantConfig) -> Path:
+    """Return nnU-Net's model folder of a training."""
+    return work / FOLDERS["nnUNet_results"] / NAMES[config.task] / f"{TRAINER}__{PLANS}__{CONFIGURATION}"
+
+
+def _keep_settings(work: Path, settings: dict[str, Any]) -> None:
+    path = work / SETTINGS
+    try:
+        if path.is_file():
+            if json.loads(path.read_text(encoding="utf-8")) != settings:
+                raise InputError(
+                    f"The training in {work} was begun with other settings or another cohort; choose an empty folder."
+                )
+            return
+        work.mkdir(parents=True, exist_ok=True)
+        path.write_text(json.dumps(settings, indent=1), encoding="utf-8")
+    except OSError as error:
+        raise InputError(f"The folder {work} cannot be written ({error.strerror or error}).") from error
+
+
+def _run(work: Path, device: str, tell: Tell) -> None:
+    command = [sys.executable, "-m", "mewm.training.assistant.nnunet_process", str(work), device]
+    # The same mewm there as here, however it was found.
+    paths = [str(Path(__file__).resolve().parents[3]), *filter(None, [os.environ.get("PYTHONPATH")])]
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join(paths)}
+    log = work / LOG
+    with log.open("a", encoding="utf-8") as errors:
+        process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=errors, text=True, env=environment)
+        try:
+            assert process.stdout is not None
+            for line in process.stdout:
+                tell(json.loads(line))
+            status = process.wait()
+        finally:
+            _end(process)
+    if status == 130:
+        raise KeyboardInterrupt
+    if status != 0:
+        last = [line for line in log.read_text(encoding="utf-8", errors="replace").splitlines() if line.strip()][-1:]
+        raise MewmError(f"nnU-Net stopped ({last[0].strip() if last else 'it said nothing'}); {log} says more.")
+
+
+def _end(process: subprocess.Popen[str]) -> None:
+    """Leave no orphan: after Ctrl-C the other process has had its own, unless only this one was told."""
+    if process.poll() is not None:
+        return
+    process.send_signal(signal.SIGINT)
+    try:
+        process.wait(timeout=20)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()

@@ -1,0 +1,444 @@
+"""The learned assistant: from a cohort to a bundle through nnU-Net itself, and what is done with its labels."""
+
+import json
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+import SimpleITK as sitk
+
+torch = pytest.importorskip("torch", reason="the 'learned' extra is not installed")
+pytest.importorskip("nnunetv2", reason="the 'learned' extra is not installed")
+
+from mewm import api  # noqa: E402
+from mewm.assistant import network as networks  # noqa: E402
+from mewm.assistant.choose import assistant_names, choose_assistant  # noqa: E402
+from mewm.assistant.intensity import OIL_HU  # noqa: E402
+from mewm.assistant.labels import MAPPING_FILE, tissue_table  # noqa: E402
+from mewm.assistant.network import load_network, write_nnunet_folder  # noqa: E402
+from mewm.assistant.nnunet import NnunetAssistant  # noqa: E402
+from mewm.assistant.proposal import propose_masks  # noqa: E402
+from mewm.bundle import CHECKSUMS, WEIGHTS, write_checksums  # noqa: E402
+from mewm.cli import main  # noqa: E402
+from mewm.cohort.dataset import read_cohort, write_table  # noqa: E402
+from mewm.cohort.simulate import simulate_cohort  # noqa: E402
+from mewm.errors import InputError, ResourceError  # noqa: E402
+from mewm.roi import cut_roi  # noqa: E402
+from mewm.roles import Tissue  # noqa: E402
+from mewm.run import read_manifest  # noqa: E402
+from mewm.training.assistant.config import AssistantConfig  # noqa: E402
+from mewm.training.assistant.measure import dice, measure_assistants  # noqa: E402
+from mewm.training.assistant.raw_dataset import write_raw_dataset  # noqa: E402
+
+SPLITS = ("train", "train", "val", "test", "test")
+TINY = """
+task: {task}
+channels: {channels}
+cases: 2
+validation_cases: 1
+simulated: {simulated}
+spacing_mm: {spacing}
+patch: 32
+features: [4, 8, 8]
+encoder_convolutions: [1, 1, 1]
+decoder_convolutions: [1, 1]
+epochs: {epochs}
+iterations: {iterations}
+validation_iterations: 1
+learning_rate: 0.01
+processes: 1
+"""
+
+
+@pytest.fixture(scope="module")
+def cohort(tmp_path_factory):
+    out = simulate_cohort(tmp_path_factory.mktemp("assistant") / "cohort", cases=5, seed=9, workers=1)
+    rows = [{**row.values, "split": split} for row, split in zip(read_cohort(out).rows, SPLITS, strict=True)]
+    write_table(out / "cases.csv", rows[0], rows)
+    return read_cohort(out)
+
+
+def command(cohort, folder, text, *more):
+    folder.mkdir(exist_ok=True)
+    config = folder / "tiny.yaml"
+    config.write_text(text, encoding="utf-8")
+    where = ["--cohort", str(cohort.folder), "--work", str(folder / "work"), "--config", str(config)]
+    return ["train", "assistant", *where, "--device", "cpu", *more]
+
+
+@pytest.fixture(scope="module")
+def trained(cohort, tmp_path_factory):
+    """A folder with the work and the bundle of a tiny nnU-Net for CTs after treatment."""
+    folder = tmp_path_factory.mktemp("post")
+    text = TINY.format(task="post", channels="[post, pre, lesion]", simulated=1.0, spacing=0, epochs=3, iterations=15)
+    given = command(cohort, folder, text, "--out", str(folder / "bundle"), "--test-cases", "1")
+    assert main(given) == 0
+    return folder
+
+
+@pytest.fixture(scope="module")
+def proposing(cohort, tmp_path_factory):
+    """The bundle of a tiny nnU-Net that proposes masks."""
+    folder = tmp_path_factory.mktemp("pre")
+    text = TINY.format(task="pre", channels="[pre]", simulated=0, spacing=4, epochs=3, iterations=25)
+    given = command(cohort, folder, text, "--task", "pre", "--out", str(folder / "bundle"), "--test-cases", "1")
+    assert main(given) == 0
+    return folder / "bundle"
+
+
+@pytest.fixture(scope="module")
+def case(cohort):
+    return cohort.load(cohort.split("test")[0])
+
+
+def test_the_raw_dataset_names_nobody_and_leaves_the_test_split_alone(cohort, trained):
+    target = trained / "work" / "nnunet_raw" / "Dataset001_PostTace"
+    names = sorted(path.name.removesuffix(".nrrd") for path in (target / "labelsTr").iterdir())
+    assert names == ["train_00000", "train_00000s", "train_00001", "train_00001s", "val_00000", "val_00000s"]
+    (fold,) = json.loads((target / "splits_final.json").read_text(encoding="utf-8"))
+    assert fold == {"train": names[:4], "val": names[4:]}
+    held = {cohort.load(row).post_ct.astype(np.int16).tobytes() for row in cohort.split("test")}
+    for name in names:
+        image = sitk.ReadImage(str(target / "imagesTr" / f"{name}_0000.nrrd"))
+        assert image.GetSpacing() == (1, 1, 1) and image.GetOrigin() == (0, 0, 0)
+        assert sitk.GetArrayFromImage(image).tobytes() not in held
+    written = "".join(path.read_text(encoding="utf-8") for path in target.glob("*.json"))
+    assert not any(row.case_id in written for row in cohort.rows)
+    first = cohort.load(cohort.split("train")[0])
+    true = sitk.GetArrayFromImage(sitk.ReadImage(str(target / "labelsTr" / "train_00000.nrrd")))
+    assert np.array_equal(true, first.tissue)
+    simulated = sitk.GetArrayFromImage(sitk.ReadImage(str(target / "labelsTr" / "train_00000s.nrrd")))
+    assert not np.array_equal(simulated, true) and set(np.unique(simulated)) <= {int(t) for t in Tissue}
+
+
+def test_a_bundle_holds_nnunets_own_folder_and_no_pickle(trained):
+    bundle = trained / "bundle"
+    files = {path.relative_to(bundle).as_posix() for path in bundle.rglob("*") if path.is_file()}
+    assert {"nnunet/plans.json", "nnunet/dataset.json", "nnunet/fold_0/progress.json", WEIGHTS} <= files
+    assert not any(name.endswith((".pth", ".pt", ".pkl")) for name in files)
+    listed = {line.split("  ")[1] for line in (bundle / CHECKSUMS).read_text(encoding="ascii").splitlines()}
+    assert listed == files - {CHECKSUMS, "docs/README.md"}
+    assert str(trained) not in "".join((bundle / name).read_text(errors="ignore") for name in files)
+    metadata = json.loads((bundle / "configs/metadata.json").read_text(encoding="utf-8"))
+    assert set(metadata["figures"]) == {"nnU-Net", "intensity"}
+    assert metadata["training"]["epochs"] == 3
+    losses = json.loads((bundle / "nnunet/fold_0/progress.json").read_text(encoding="utf-8"))["train_losses"]
+    assert len(losses) == 3 and losses[-1] < losses[0]
+
+
+def test_nnunet_itself_reads_the_folder_that_is_written_of_a_bundle(trained, case, tmp_path):
+    """What nnU-Net's own predictor says of the written folder is what the bundle says here."""
+    from nnunetv2.inference.predict_from_raw_data import nnUNetPredictor
+
+    folder = write_nnunet_folder(trained / "bundle", tmp_path / "folder")
+    theirs = nnUNetPredictor(device=torch.device("cpu"), use_mirroring=False, allow_tqdm=False)
+    theirs.initialize_from_trained_model_folder(str(folder), (0,))
+    image = np.stack([case.post_ct, case.roi.ct, case.roi.lesion])[:, 24:72, 24:72, 24:72].astype(np.float32)
+    expected = theirs.predict_single_npy_array(image, {"spacing": [1.0, 1.0, 1.0]})
+    for source in (trained / "bundle", folder):
+        assert np.array_equal(load_network(source, "cpu").predict(image, [1, 1, 1]), expected)
+    own = choose_assistant(str(folder), "cpu")
+    assert own.sha256 != choose_assistant(str(trained / "bundle"), "cpu").sha256
+
+
+def test_it_reads_the_lesions_region_and_leaves_the_rest(trained, case):
+    assistant = choose_assistant(str(trained / "bundle"), "cpu")
+    labels = assistant.segment(case.roi, case.post_ct)
+    assert labels.dtype == np.uint8 and labels.shape == case.post_ct.shape
+    box = assistant.region(case.roi)
+    assert all((s.stop - s.start) % 16 == 0 for s in box)
+    reached = np.zeros(labels.shape, bool)
+    reached[box] = True
+    assert reached[case.roi.feather > 0].all()
+    assert np.array_equal(labels[~reached], case.roi.liver[~reached])
+    assert not (labels[case.roi.feather == 0] > Tissue.LIVER).any()
+    assert np.array_equal(labels, assistant.segment(case.roi, case.post_ct))
+
+
+def test_weights_are_loaded_once_and_the_patch_stays_what_it_was(trained, case, monkeypatch):
+    assistant = choose_assistant(str(trained / "bundle"), "cpu")
+    monkeypatch.setattr(networks, "read_bundle", lambda *_: pytest.fail("the bundle was read again"))
+    for _ in range(2):
+        assistant.segment(case.roi, case.post_ct)
+    assert assistant._network.patch == (32, 32, 32)
+
+
+def test_a_changed_file_is_refused(trained, tmp_path):
+    import shutil
+
+    copy = shutil.copytree(trained / "bundle", tmp_path / "bundle")
+    plans = copy / "nnunet/plans.json"
+    plans.write_text(plans.read_text(encoding="utf-8").replace("PlainConvUNet", "ResidualEncoderUNet"))
+    with pytest.raises(ResourceError, match="was changed"):
+        load_network(copy, "cpu")
+
+
+def test_a_plan_cannot_name_code_to_run(trained, tmp_path):
+    folder = write_nnunet_folder(trained / "bundle", tmp_path / "folder")
+    plans = folder / "plans.json"
+    harmless = "dynamic_network_architectures.architectures.unet.PlainConvUNet"
+    plans.write_text(plans.read_text(encoding="utf-8").replace(harmless, "subprocess.Popen"))
+    with pytest.raises(InputError, match=r"subprocess\.Popen, which is not part of nnU-Net"):
+        load_network(folder, "cpu")
+
+
+def test_a_pickle_with_code_in_it_is_not_read(trained, tmp_path):
+    folder = write_nnunet_folder(trained / "bundle", tmp_path / "folder")
+    torch.save({"network_weights": Path("/")}, folder / "fold_0" / "checkpoint_final.pth")
+    with pytest.raises(InputError, match="more than tensors and numbers"):
+        load_network(folder, "cpu")
+
+
+def test_the_checkpoint_of_a_training_is_a_user_folder_too(trained, case):
+    folder = next((trained / "work" / "nnunet_results").glob("*/*"))
+    assert (folder / "fold_0" / "checkpoint_final.pth").is_file()
+    labels = choose_assistant(str(folder), "cpu").segment(case.roi, case.post_ct)
+    assert labels.max() <= Tissue.LIPIODOL
+
+
+def test_a_finished_training_is_not_begun_again_and_other_settings_are_refused(cohort, trained, capsys):
+    began = time.monotonic()
+    text = (trained / "tiny.yaml").read_text(encoding="utf-8")
+    assert main(command(cohort, trained, text)) == 0
+    assert "nnU-Net trains" not in capsys.readouterr().out and time.monotonic() - began < 60
+    assert main(command(cohort, trained, text.replace("epochs: 3", "epochs: 4"))) == 2
+    assert "other settings" in capsys.readouterr().err
+    (trained / "tiny.yaml").write_text(text, encoding="utf-8")
+
+
+def test_an_interrupted_training_goes_on(cohort, trained, tmp_path):
+    import shutil
+
+    text = TINY.format(task="post", channels="[post]", simulated=0, spacing=0, epochs=200, iterations=2)
+    given = [sys.executable, "-m", "mewm", *command(cohort, tmp_path / "cut", text)]
+    log = tmp_path / "cut" / "work" / "nnunet_results"
+    process = subprocess.Popen(given, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    try:
+        lines = iter(process.stdout.readline, "")
+        seen = next(line for line in lines if line.startswith("epoch 2 "))
+        assert "left: loss" in seen and "Dice on patches liver" in seen
+        process.send_signal(signal.SIGINT)
+        rest = process.communicate(timeout=120)[0]
+    finally:
+        process.kill()
+    assert process.returncode == 130 and "the same command goes on" in rest
+    (latest,) = log.glob("*/*/fold_0/checkpoint_latest.pth")
+    before = torch.load(latest, weights_only=False)["current_epoch"]
+    assert before >= 2
+    process = subprocess.Popen(given, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    try:
+        first = next(line for line in iter(process.stdout.readline, "") if line.startswith("epoch "))
+        assert int(first.split()[1]) == before + 1
+        process.send_signal(signal.SIGINT)
+        process.communicate(timeout=120)
+    finally:
+        process.kill()
+    shutil.rmtree(tmp_path / "cut")
+
+
+def test_explore_and_manifest_name_the_assistant(trained, phantom_case, tmp_path):
+    assistant = choose_assistant(str(trained / "bundle"), "cpu")
+    models = api.Models(assistant=assistant)
+    found = api.simulate(phantom_case, "Lobaplatin 30 mg; Lipiodol 10 ml", replicas=1, models=models)
+    manifest = read_manifest(api.write_run(found, tmp_path / "run"))
+    assert manifest["models"]["assistant"] == "nnU-Net"
+    assert manifest["model_hashes"]["assistant"] == assistant.sha256
+
+
+def test_assistants_are_chosen_by_name(phantom_case, tmp_path):
+    assert choose_assistant().name == assistant_names()[0] == "intensity"
+    roi = cut_roi(phantom_case)
+    none = choose_assistant("none")
+    assert choose_assistant(none.name).name == none.name
+    ct = np.where(roi.lesion, 80.0, roi.ct)
+    assert set(np.unique(none.segment(roi, ct)[roi.lesion])) == {Tissue.VIABLE}
+    with pytest.raises(InputError, match="'wizard' is unknown"):
+        choose_assistant("wizard")
+    with pytest.raises(InputError, match="neither a bundle"):
+        choose_assistant(str(tmp_path))
+
+
+class StandIn:
+    """A network that finds what it is told to, to look at what is made of it."""
+
+    sha256, notice, task, in_voxels, patch, folder = "0" * 64, "", "", False, (32, 32, 32), Path("own")
+    channels, spacing = ("CT",), (3.0, 3.0, 3.0)
+
+    def __init__(self, labels, answer):
+        self.labels, self.answer = labels, answer
+
+    def predict(self, image, spacing, *, in_one=False):
+        self.seen = image
+        return self.answer(image[0])
+
+
+def test_a_plain_tumour_network_has_its_oil_told_by_attenuation(case):
+    network = StandIn({"background": 0, "Liver": 2, "tumor": 1}, lambda ct: np.where(ct > 100, 1, 2).astype(np.uint8))
+    assistant = NnunetAssistant(network)
+    labels, box = assistant.segment(case.roi, case.post_ct), assistant.region(case.roi)
+    assert network.seen.shape[0] == 1
+    inside = case.roi.feather[box] > 0
+    ct = case.post_ct[box]
+    assert (labels[box][inside & (ct > OIL_HU)] == Tissue.LIPIODOL).all()
+    assert (labels[box][inside & (ct > 100) & (ct <= OIL_HU)] == Tissue.VIABLE).all()
+    assert (labels[box][~inside] == Tissue.LIVER).all()
+
+
+@pytest.mark.parametrize(
+    ("labels", "told"),
+    [
+        ({"background": 0, "liver": 1}, "none of which is viable tumour"),
+        ({"background": 0, "tumour": 1, "wizard": 2}, "'wizard'"),
+        ({"background": 0, "tumour": [1, 2]}, "overlapping regions"),
+    ],
+)
+def test_labels_that_do_not_fit_are_told_in_a_sentence(labels, told, tmp_path):
+    with pytest.raises(InputError, match=told):
+        tissue_table(labels, tmp_path)
+
+
+def test_a_users_words_are_taken_from_a_file(tmp_path):
+    (tmp_path / MAPPING_FILE).write_text('{"wizard": "necrosis", "tumour": "background"}', encoding="utf-8")
+    table = tissue_table({"background": 0, "HCC": 3, "wizard": 1, "tumour": 2}, tmp_path)
+    assert table.tolist() == [0, Tissue.NECROSIS, 0, Tissue.VIABLE]
+    (tmp_path / MAPPING_FILE).write_text('{"wizard": "magic"}', encoding="utf-8")
+    with pytest.raises(InputError, match="is not understood"):
+        tissue_table({"wizard": 1}, tmp_path)
+
+
+def test_channels_that_nobody_can_fill_are_told(case):
+    network = StandIn({"background": 0, "tumour": 1}, None)
+    network.channels = ("CT", "MRI")
+    with pytest.raises(InputError, match="wants the channel 'CT' besides others"):
+        NnunetAssistant(network)
+
+
+def test_dice_of_known_overlaps():
+    true = np.zeros((10, 10, 10), np.uint8)
+    true[:, :5], true[:, 5:8] = Tissue.LIVER, Tissue.VIABLE
+    found = true.copy()
+    found[:, 5] = Tissue.LIVER
+    values = dice(found, true)
+    assert values["viable"] == pytest.approx(2 * 200 / 500) and values["liver"] == pytest.approx(2 * 500 / 1100)
+    assert values["whole liver"] == 1.0 and np.isnan(values["lipiodol"])
+    found[0, 9, :], found[1:5, 9] = 0, Tissue.LIPIODOL
+    assert dice(found, true)["lipiodol"] == 0.0
+
+
+def test_a_perfect_reader_measures_one(cohort):
+    class Knowing:
+        name = "knowing"
+
+        def segment(self, roi, ct):
+            true = next(c for c in loaded if np.array_equal(c.roi.ct, roi.ct))
+            return true.tissue if np.array_equal(ct, true.post_ct) else roi.liver.astype(np.uint8)
+
+    rows = cohort.split("test")
+    loaded = [cohort.load(row) for row in rows]
+    found = measure_assistants(cohort, rows, [Knowing()])["knowing"]
+    assert found["true"]["whole lesion"]["value"] == 1.0 and found["true"]["viable"]["cases"] >= 1
+    assert found["simulated"]["whole lesion"]["value"] == 0.0
+
+
+def test_a_cohort_nobody_marked_is_told(cohort, tmp_path):
+    import shutil
+
+    copy = shutil.copytree(cohort.folder, tmp_path / "cohort")
+    for path in copy.glob("cases/*/tissue.nrrd"):
+        path.unlink()
+    with pytest.raises(InputError, match="Nobody marked the follow-up CT"):
+        write_raw_dataset(read_cohort(copy), AssistantConfig(simulated=0.0), tmp_path / "raw")
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"task": "after"},
+        {"channels": ("pre", "pre")},
+        {"task": "pre", "channels": ("post",)},
+        {"patch": 50},
+        {"decoder_convolutions": (1,)},
+        {"simulated": 1.5},
+        {"epochs": 0},
+    ],
+)
+def test_settings_that_do_not_fit_are_refused(change):
+    with pytest.raises(InputError):
+        AssistantConfig(**change)
+
+
+def test_masks_are_proposed_marked_and_recognised_later(proposing, phantom_case, tmp_path, capsys):
+    ct = tmp_path / "ct.nrrd"
+    sitk.WriteImage(phantom_case.ct, str(ct))
+    given = ["propose-masks", "--ct", str(ct), "--model", str(proposing), "--device", "cpu", "--out"]
+    assert main([*given, str(tmp_path / "masks"), "--json"]) == 0
+    record = json.loads(capsys.readouterr().out)
+    assert record["proposed"] is True and "liver" in record["masks"] and "check every outline" in record["notice"]
+    liver = tmp_path / "masks" / "proposed_liver.nrrd"
+    assert sitk.ReadImage(str(liver)).GetMetaData("mewm_proposed") == record["network"]["sha256"][:16]
+    # Drawn by a person the tumour has no mark, the proposed liver keeps its own under any name.
+    renamed, tumour = tmp_path / "l.nrrd", tmp_path / "tumour.nrrd"
+    liver.rename(renamed)
+    sitk.WriteImage(phantom_case.lesion, str(tumour))
+    both = sitk.Or(sitk.ReadImage(str(renamed)), phantom_case.lesion)
+    both.SetMetaData("mewm_proposed", record["network"]["sha256"][:16])
+    sitk.WriteImage(both, str(renamed))
+    case = api.read_case(ct, tumour, liver=renamed)
+    assert case.proposed == {"liver": record["network"]["sha256"][:16]}
+    assert any("liver mask was proposed by a network" in sentence for sentence in case.warnings)
+    found = api.simulate(case, "Lobaplatin 30 mg; Lipiodol 10 ml", replicas=1)
+    manifest = read_manifest(api.write_run(found, tmp_path / "run"))
+    assert manifest["proposed_masks"] == case.proposed
+    assert main([*given, str(tmp_path / "masks")]) == 2
+
+
+def test_a_lesion_left_out_names_the_command_that_proposes_one(capsys, tmp_path):
+    assert main(["explore", "--ct", str(tmp_path / "ct.nrrd")]) == 2
+    assert "mewm propose-masks --ct CT --out DIR" in capsys.readouterr().err
+
+
+def test_a_name_marks_a_mask_where_the_format_keeps_no_header(phantom_case, tmp_path):
+    ct, mask = tmp_path / "ct.nii.gz", tmp_path / "proposed_tumour.nii.gz"
+    sitk.WriteImage(phantom_case.ct, str(ct))
+    sitk.WriteImage(phantom_case.lesion, str(mask))
+    assert api.read_case(ct, mask).proposed == {"lesion": "unknown"}
+
+
+def test_a_proposal_lies_where_the_network_saw_it_whatever_the_orientation(phantoms):
+    """The stand-in calls whatever is bright tumour and the body liver; the lesion's place must survive the way back."""
+    turned = phantoms.make_phantom_case(spacing=(1.2, 1.8, 3.0), direction=[0, 1, 0, 0, 0, -1, -1, 0, 0])
+    lesion = sitk.GetArrayFromImage(turned.lesion) > 0
+    bright = sitk.GetArrayFromImage(turned.ct)
+    bright[lesion] = 300
+    bright[~lesion] = np.minimum(bright[~lesion], 100)
+    ct = sitk.GetImageFromArray(bright)
+    ct.CopyInformation(turned.ct)
+    answer = lambda seen: np.where(seen > 200, 2, seen > -300).astype(np.uint8)  # noqa: E731
+    masks = propose_masks(ct, StandIn({"background": 0, "liver": 1, "tumour": 2}, answer))
+    found = sitk.GetArrayFromImage(masks.tumour) > 0
+    assert 2 * np.count_nonzero(found & lesion) / (np.count_nonzero(found) + np.count_nonzero(lesion)) > 0.85
+    assert masks.tumour.GetDirection() == ct.GetDirection() and masks.tumour.GetSize() == ct.GetSize()
+
+
+def test_a_ct_without_liver_or_tumour_is_told(phantom_case):
+    labels = {"background": 0, "liver": 1, "tumour": 2}
+    only = propose_masks(phantom_case.ct, StandIn(labels, lambda ct: (ct > -300).astype(np.uint8)))
+    assert only.tumour is None and any("found no tumour" in sentence for sentence in only.warnings)
+    with pytest.raises(InputError, match="found no liver"):
+        propose_masks(phantom_case.ct, StandIn(labels, lambda ct: np.zeros(ct.shape, np.uint8)))
+
+
+def test_checksums_cover_the_plan(trained):
+    # write_checksums is what a person would run after a change; the reader insists on every file of nnU-Net's.
+    import shutil
+    import tempfile
+
+    with tempfile.TemporaryDirectory() as place:
+        copy = shutil.copytree(trained / "bundle", Path(place) / "bundle")
+        write_checksums(copy, ("configs/metadata.json", "configs/inference.json", "configs/train.yaml", WEIGHTS))
+        with pytest.raises(ResourceError, match="was changed"):
+            load_network(copy, "cpu")
