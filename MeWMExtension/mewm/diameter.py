@@ -19,6 +19,8 @@ def longest_axial_diameter(mask: np.ndarray, spacing: float) -> float:
     Voxels count with their whole extent: a single voxel measures its face diagonal. Parts of a slice that do
     not touch (8-neighbourhood) are measured one by one, because a viable diameter must not span intervening
     necrosis (Lencioni & Llovet, Semin Liver Dis 2010 30:52).
+    A rim that closes around necrosis is one part and is measured from side to side, which is more than the longest line
+    within the rim.
 
     Args:
         mask: bool ``(z, y, x)``, axial slices along the first axis.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,12 +10,14 @@ import numpy as np
 from mewm.assistant.intensity import IntensityAssistant
 from mewm.diameter import longest_axial_diameter
 from mewm.dynamics.space import lesion_space
+from mewm.errors import InputError
 from mewm.roi import Roi
 from mewm.roles import Tissue
 
 # mRECIST: partial response at a decrease of 30 %, progression at an increase of 20 % (Lencioni & Llovet 2010).
 PARTIAL_RESPONSE = 0.70
 PROGRESSION = 1.20
+MOST_TARGETS = 2
 
 
 @dataclass(frozen=True)
@@ -86,14 +89,33 @@ def baseline_diameter(roi: Roi) -> float:
 
 
 def response_category(longest_viable_mm: float, baseline_mm: float) -> str:
-    """Return the mRECIST-like category of one target lesion (Lencioni & Llovet, Semin Liver Dis 2010 30:52).
+    """Return the mRECIST-like category of one target lesion; see :func:`response_of_targets`."""
+    return response_of_targets([(baseline_mm, longest_viable_mm)])
 
-    A lesion without enhancing tissue before and after treatment counts as a complete response.
+
+def response_of_targets(targets: Sequence[tuple[float, float]], *, new_lesion: bool = False) -> str:
+    """Return the mRECIST-like category of one or two target lesions (Lencioni & Llovet, Semin Liver Dis 2010 30:52).
+
+    The longest diameters of the viable parts are added. Lesions without enhancing tissue after treatment are a complete
+    response, whatever they were before; a new lesion is progression, whatever became of the targets.
+
+    Args:
+        targets: for each lesion its longest viable axial diameter before and after treatment in mm, as
+            :class:`Measurements` has them (``baseline_mm``, ``longest_viable_mm``).
+        new_lesion: whether there is a lesion that was not there before.
+
+    Raises:
+        InputError: there is no target or more than two, or a diameter is negative or not a number.
     """
-    if longest_viable_mm <= 0:
-        return "CR"
-    if longest_viable_mm >= PROGRESSION * baseline_mm:
+    if not 1 <= len(targets) <= MOST_TARGETS:
+        raise InputError(f"mRECIST measures one or two target lesions, not {len(targets)}; choose the largest two.")
+    if not all(np.isfinite(length) and length >= 0 for target in targets for length in target):
+        raise InputError(f"The diameters {list(targets)} are not all lengths in mm; give 0 for no viable tumour.")
+    before, after = (sum(target[k] for target in targets) for k in (0, 1))
+    if new_lesion:
         return "PD"
-    if longest_viable_mm <= PARTIAL_RESPONSE * baseline_mm:
-        return "PR"
-    return "SD"
+    if after == 0:
+        return "CR"
+    if after >= PROGRESSION * before:
+        return "PD"
+    return "PR" if after <= PARTIAL_RESPONSE * before else "SD"

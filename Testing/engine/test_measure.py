@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 from scipy import ndimage
 
 from mewm.diameter import longest_axial_diameter
-from mewm.measure import measure, response_category
+from mewm.errors import InputError
+from mewm.measure import measure, response_category, response_of_targets
 from mewm.roi import cut_roi
 from mewm.roles import Tissue
 
@@ -69,6 +70,67 @@ def test_an_empty_mask_has_no_diameter():
 def test_response_follows_mrecist(viable_mm, category):
     # Partial response: at least 30 % less; progression: at least 20 % more (Lencioni & Llovet 2010).
     assert response_category(viable_mm, 100.0) == category
+
+
+@pytest.mark.parametrize(
+    ("targets", "category"),
+    [
+        # Sums of 100 mm before: the single lesions say otherwise than their sum.
+        ([(80, 48), (20, 22)], "PR"),
+        ([(80, 52), (20, 20)], "SD"),
+        ([(50, 0), (50, 71)], "SD"),
+        ([(50, 0), (50, 70)], "PR"),
+        ([(80, 95), (20, 25)], "PD"),
+        ([(80, 0), (20, 0)], "CR"),
+        ([(80, 0), (20, 1)], "PR"),
+    ],
+)
+def test_two_targets_are_judged_by_the_sum_of_their_diameters(targets, category):
+    assert response_of_targets(targets) == response_of_targets(targets[::-1]) == category
+    assert response_of_targets(targets, new_lesion=True) == "PD"
+
+
+@pytest.mark.parametrize("targets", [[], [(10, 10)] * 3, [(10, -1)], [(float("nan"), 5)]])
+def test_targets_that_cannot_be_judged_are_told(targets):
+    with pytest.raises(InputError):
+        response_of_targets(targets)
+
+
+def balls(roi, *parts):
+    """Tissue labels of balls around the grid's middle, the later inside the earlier."""
+    z, y, x = np.ogrid[: roi.ct.shape[0], : roi.ct.shape[1], : roi.ct.shape[2]]
+    middle = (np.array(roi.ct.shape) - 1) / 2
+    distance = np.sqrt((z - middle[0]) ** 2 + (y - middle[1]) ** 2 + (x - middle[2]) ** 2) * roi.spacing
+    tissue = np.full(roi.ct.shape, Tissue.LIVER, np.uint8)
+    for radius, label in parts:
+        tissue[distance <= radius] = label
+    return tissue, distance
+
+
+def test_a_shell_of_viable_tumour_has_the_volumes_and_the_diameter_of_its_balls(roi):
+    tissue, distance = balls(roi, (20, Tissue.VIABLE), (12, Tissue.NECROSIS), (6, Tissue.LIPIODOL))
+    whole = dataclasses.replace(roi, lesion=distance <= 25)
+    m = measure(whole, tissue)
+    ml = [4 / 3 * np.pi * radius**3 / 1000 for radius in (25, 20, 12, 6)]
+    assert m.baseline_ml == pytest.approx(ml[0], rel=0.02) and m.lesion_ml == pytest.approx(ml[1], rel=0.02)
+    assert m.viable_ml == pytest.approx(ml[1] - ml[2], rel=0.02)
+    assert m.necrosis_ml == pytest.approx(ml[2] - ml[3], rel=0.03) and m.lipiodol_ml == pytest.approx(ml[3], rel=0.05)
+    assert m.volume_change_percent == pytest.approx(100 * (0.8**3 - 1), abs=2)
+    assert m.lipiodol_coverage == pytest.approx((6 / 25) ** 3, rel=0.06)
+    # A closed rim is one part and is measured across, although the line passes what it encloses.
+    assert m.longest_viable_mm == pytest.approx(40, abs=1.5 * roi.spacing)
+
+
+def test_a_crescent_is_measured_along_its_longest_straight_line(roi):
+    tissue, distance = balls(roi, (20, Tissue.VIABLE))
+    # Everything behind the middle has died: half a ball keeps the diameter of the ball, a quarter its own chord.
+    half = tissue.copy()
+    half[(distance <= 20) & (np.indices(half.shape)[1] > 47)] = Tissue.NECROSIS
+    whole = dataclasses.replace(roi, lesion=distance <= 20)
+    assert measure(whole, half).longest_viable_mm == pytest.approx(40, abs=1.5 * roi.spacing)
+    quarter = half.copy()
+    quarter[(distance <= 20) & (np.indices(half.shape)[2] > 47)] = Tissue.NECROSIS
+    assert measure(whole, quarter).longest_viable_mm == pytest.approx(20 * np.sqrt(2), abs=1.5 * roi.spacing)
 
 
 def test_volumes_and_shares_add_up(roi):

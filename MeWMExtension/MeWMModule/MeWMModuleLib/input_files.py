@@ -85,11 +85,22 @@ def write_inputs(
                 inputs = replace(inputs, lesion=mask)
             voxels, matrix = _with_surroundings(*mask, array.shape, ijk_to_ras(ct))
         yield inputs
-        path = folder / f"{name}.nrrd"
+        # The engine knows a proposed mask by the name of its file (mewm.proposed) and warns of it.
+        proposed = node is not None and _is_proposed(*node)
+        path = folder / f"{'proposed_' if proposed else ''}{name}.nrrd"
         for _ in write_nrrd(path, voxels, matrix):
             yield inputs
         inputs = replace(inputs, files={**inputs.files, name: str(path)})
         yield inputs
+
+
+def _is_proposed(node: Any, identifier: str) -> bool:
+    """Whether a mask goes by the name under which ``mewm propose-masks`` wrote it."""
+    names = [node.GetName()]
+    if node.IsA("vtkMRMLSegmentationNode"):
+        segment = node.GetSegmentation().GetSegment(identifier)
+        names += [] if segment is None else [segment.GetName()]
+    return any("proposed" in (name or "").casefold() for name in names)
 
 
 def remove_inputs(folder: Path) -> Iterator[None]:

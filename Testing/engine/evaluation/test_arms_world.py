@@ -11,6 +11,7 @@ from mewm.actions.formulary import Formulary
 from mewm.actions.protocol import Protocol
 from mewm.actions.text import parse_protocol
 from mewm.assistant.intensity import OIL_HU, IntensityAssistant
+from mewm.assistant.without import LesionAssistant
 from mewm.cohort.hazards import admissible, best_of, write_hazards
 from mewm.cohort.parameters import OutcomeParameters
 from mewm.dynamics.mechanistic import MechanisticDynamics
@@ -177,7 +178,7 @@ def test_without_the_assistant_only_oil_is_told_from_the_rest(roi):
     inside = np.argwhere(roi.lesion)
     dense = tuple(inside[:50].T)
     ct[dense] = OIL_HU + 100
-    labels = search_arms.LesionAssistant().segment(roi, ct)
+    labels = LesionAssistant().segment(roi, ct)
     assert (labels[dense] == Tissue.LIPIODOL).all() and (labels == Tissue.LIPIODOL).sum() == 50
     assert (labels == Tissue.VIABLE).sum() == roi.lesion.sum() - 50 and not (labels == Tissue.NECROSIS).any()
     assert (labels[roi.liver & ~roi.lesion] == Tissue.LIVER).all()
