@@ -2,8 +2,9 @@
 
     python Testing/benchmarks/bench_assistant.py --cohort DIR [--assistant MODEL ...] [--cases N] [--threads N]
 
-Dice on true and on simulated CTs of the test split with 95 % intervals, and the seconds that the five replicas of one
-protocol take. An assistant is a name or a folder, as `mewm explore --assistant` takes it; `intensity` is always measured.
+Dice on true and on simulated CTs of the test split with 95 % intervals, and the seconds that the five replicas of
+one protocol take. An assistant is a name or a folder, as `mewm explore --assistant` takes it; `intensity` is always
+measured.
 With `--proposal DIR` also the Dice of a network that proposes masks, on the same cases before treatment.
 """
 
