@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from mewm.bundle import CHECKSUMS, read_bundle, verified_bytes
+from mewm.bundle import CHECKSUMS, Bundle, read_bundle, verified_bytes
 from mewm.errors import InputError, ResourceError
 
 if TYPE_CHECKING:
@@ -146,12 +146,37 @@ def _from_bundle(folder: Path, device: torch.device, mirroring: bool) -> Segment
     if task not in TASKS:
         raise ResourceError(f"The bundle {folder} is no nnU-Net of mewm train assistant; choose another.")
     plans, dataset = (json.loads(verified_bytes(folder, name, TASKS[task])[0]) for name in (PLANS, DATASET))
-    network, managers = _build(plans, settings["configuration"], dataset, folder)
-    bundle.load_into(network)
+    network, managers = build_network(plans, settings["configuration"], dataset, folder)
+    _fill(network, bundle)
     predictor = _predictor(network, managers, [network.state_dict()], dataset, device, None, mirroring)
     return SegmentationNetwork(
         predictor, folder, bundle.sha256, dataset, task, bool(settings["in_voxels"]), bundle.metadata.get("notice", "")
     )
+
+
+def single_names(network: torch.nn.Module) -> dict[str, str]:
+    """Return name in the ``state_dict`` → the one name under which a bundle keeps that weight.
+
+    nnU-Net's decoder holds the encoder and a convolution block its layers twice: most weights have three names.
+    """
+    kept = {id(weight): name for name, weight in network.named_parameters()}
+    state = network.state_dict(keep_vars=True)
+    return {name: kept.get(id(weight), name) for name, weight in state.items()}
+
+
+def _fill(network: torch.nn.Module, bundle: Bundle) -> None:
+    import safetensors
+    from safetensors.torch import load
+
+    try:
+        weights = load(bundle.weights)
+        network.load_state_dict({name: weights[kept] for name, kept in single_names(network).items()})
+    except (KeyError, RuntimeError, safetensors.SafetensorError) as error:
+        raise ResourceError(
+            f"The weights of the {bundle.title} in {bundle.folder} do not fit its network "
+            f"({str(error).splitlines()[0]}); train it again."
+        ) from error
+    network.eval()
 
 
 def _from_folder(folder: Path, device: torch.device, mirroring: bool) -> SegmentationNetwork:
@@ -161,7 +186,7 @@ def _from_folder(folder: Path, device: torch.device, mirroring: bool) -> Segment
         raise InputError(f"The nnU-Net folder {folder} holds no {_CHECKPOINTS[0]} in a fold; train it to its end.")
     paths = sorted(folder.glob(f"fold_*/{names[0]}"))
     checkpoints = [_read_checkpoint(path) for path in paths]
-    network, managers = _build(plans, checkpoints[0]["init_args"]["configuration"], dataset, folder)
+    network, managers = build_network(plans, checkpoints[0]["init_args"]["configuration"], dataset, folder)
     states = [checkpoint["network_weights"] for checkpoint in checkpoints]
     try:
         for state in reversed(states):
@@ -177,10 +202,20 @@ def _from_folder(folder: Path, device: torch.device, mirroring: bool) -> Segment
     return SegmentationNetwork(predictor, folder, digest, dataset, "", False, "")
 
 
-def _build(
+def build_network(
     plans: dict[str, Any], configuration: str, dataset: dict[str, Any], folder: Path
 ) -> tuple[torch.nn.Module, tuple[Any, Any]]:
-    """Return the network of a plan, without deep supervision, and nnU-Net's two managers of the plan."""
+    """Return the network of a plan, without deep supervision and untrained, and nnU-Net's two managers of the plan.
+
+    Args:
+        plans: content of ``plans.json``.
+        configuration: which of its configurations.
+        dataset: content of ``dataset.json``.
+        folder: where they lie, for messages.
+
+    Raises:
+        InputError: the plan names something that is not part of nnU-Net.
+    """
     from nnunetv2.utilities.get_network_from_plans import get_network_from_plans
     from nnunetv2.utilities.label_handling.label_handling import determine_num_input_channels
     from nnunetv2.utilities.plans_handling.plans_handler import PlansManager
@@ -260,17 +295,15 @@ def write_nnunet_folder(bundle: Path, out: Path) -> Path:
         InputError: the folder cannot be written.
     """
     import torch
-    from safetensors.torch import load
 
-    read = read_bundle(bundle, "assistant")
-    settings = read.inference["nnunet"]
-    state = {name: value.float() for name, value in load(read.weights).items()}
+    network = load_network(bundle, "cpu").predictor.network
+    settings = read_bundle(bundle, "assistant").inference["nnunet"]
     try:
         (out / "fold_0").mkdir(parents=True, exist_ok=True)
         for name in (PLANS, DATASET):
             (out / Path(name).name).write_bytes(verified_bytes(bundle, name, "assistant")[0])
         checkpoint = {
-            "network_weights": state,
+            "network_weights": network.state_dict(),
             "trainer_name": "nnUNetTrainer",
             "init_args": {"configuration": settings["configuration"]},
             "inference_allowed_mirroring_axes": None,

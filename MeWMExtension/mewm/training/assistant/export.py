@@ -16,7 +16,17 @@ import torch
 import mewm
 from mewm.assistant.choose import choose_assistant
 from mewm.assistant.labels import tissue_table
-from mewm.assistant.network import DATASET, NNUNET, PLANS, TASKS, SegmentationNetwork, load_network
+from mewm.assistant.network import (
+    DATASET,
+    NNUNET,
+    PLANS,
+    TASKS,
+    SegmentationNetwork,
+    build_network,
+    load_network,
+    quiet,
+    single_names,
+)
 from mewm.assistant.nnunet import NnunetAssistant
 from mewm.bundle import NOTICE, Bundle, write_bundle
 from mewm.cohort.dataset import Cohort, CohortRow, read_cohort
@@ -66,11 +76,14 @@ def export_assistant(
         raise InputError(f"The cohort {cohort} has no case in its test split; choose another.")
     folder = model_folder(Path(work).resolve(), config)
     checkpoint = _checkpoint(folder)
-    state = checkpoint["network_weights"]
     extra = {name: (folder / Path(name).name).read_text(encoding="utf-8") for name in (PLANS, DATASET)}
     log = checkpoint["logging"]
     extra[f"{NNUNET}/fold_0/progress.json"] = _progress(log)
-    inference = _inference(json.loads(extra[PLANS]), json.loads(extra[DATASET]), config)
+    plans, dataset = json.loads(extra[PLANS]), json.loads(extra[DATASET])
+    with quiet():
+        names = single_names(build_network(plans, CONFIGURATION, dataset, folder)[0])
+    state = {kept: checkpoint["network_weights"][kept] for kept in dict.fromkeys(names.values())}
+    inference = _inference(plans, dataset, config)
     metadata = _metadata(data, config, int(checkpoint["current_epoch"]))
     # What is measured is what will be shipped: a bundle with 16-bit weights.
     with tempfile.TemporaryDirectory() as place:
