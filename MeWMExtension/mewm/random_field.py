@@ -8,7 +8,7 @@ import numpy as np
 from scipy import sparse
 
 
-def smooth_field(rng: np.random.Generator, shape: tuple[int, int, int], correlation: float) -> np.ndarray:
+def smooth_field(rng: np.random.Generator, shape: tuple[int, ...], correlation: float) -> np.ndarray:
     """Return a Gaussian random field of zero mean and unit variance, float32.
 
     White noise on a coarse lattice is spread by a Gaussian kernel, one axis at a time.

@@ -113,10 +113,10 @@ def _open(session, monkeypatch, engine):
 @pytest.fixture(autouse=True)
 def properties_as_attributes(request, slicer_session):
     """A test sees Qt properties as attributes, as the panel does in Slicer."""
-    from shibokensupport import feature
+    from slicer_stand_in import select_properties
 
     for name in (request.module.__name__, "mewm_self_test"):
-        feature.set_selection(0x02, name)
+        select_properties(name)
 
 
 @pytest.fixture

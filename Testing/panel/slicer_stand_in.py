@@ -28,6 +28,18 @@ _TRUE_PROPERTY = 0x02
 _IN_SLICER = ("MeWMModuleLib", "MeWMModule", "mewm_self_test")
 
 
+def select_properties(name):
+    """Show Qt properties as attributes to a module that is loaded."""
+    # PySide reads the source of every module to see who uses it; stand-ins for modules (torch.classes) raise at that.
+    odd = {key: module for key, module in sys.modules.items() if type(module) is not types.ModuleType}
+    for key in odd:
+        del sys.modules[key]
+    try:
+        feature.set_selection(_TRUE_PROPERTY, name)
+    finally:
+        sys.modules.update(odd)
+
+
 class _TrueProperties(importlib.abc.MetaPathFinder):
     """Shows Qt properties as attributes to every module that runs inside Slicer, once it is loaded."""
 
@@ -56,7 +68,7 @@ class _Loader(importlib.abc.Loader):
 
     def exec_module(self, module):
         self._loader.exec_module(module)
-        feature.set_selection(_TRUE_PROPERTY, module.__name__)
+        select_properties(module.__name__)
 
 
 class Dialogs:

@@ -39,7 +39,7 @@ def kaplan_meier(groups: Mapping[str, RiskGroups], c_indices: Mapping[str, Any] 
             ax.fill_between(group.weeks, group.low, group.high, step="post", color=colour, alpha=0.15, lw=0)
             for tick in ticks:
                 left = int((group.follow_up >= tick).sum())
-                _below(ax, tick, number, str(left), color=colour, ha="center")
+                _below(ax, float(tick), number, str(left), color=colour, ha="center")
         known = (c_indices or {}).get(model)
         c = f"c-index {known.value:.2f}, " if isinstance(known, Estimate) else ""
         p = "p < 0.001" if found.logrank_p < 0.001 else f"p = {found.logrank_p:.3f}"

@@ -34,7 +34,8 @@ class Draws(Dataset):
         if count < 1:
             raise InputError("There is no case to train on; choose a cohort with a train split.")
         self.count, self.draw, self.seed = count, draw, seed
-        self._epoch, self._order = -1, np.empty(0, int)
+        self._epoch = -1
+        self._order: np.ndarray = np.empty(0, int)
 
     def __getitem__(self, k: int) -> dict[str, Any]:
         epoch, place = divmod(k, self.count)

@@ -130,7 +130,7 @@ class _Cost:
         position = (values - self.low) / self.width + 1.5
         first = np.floor(position).astype(int) - 1
         weights, slopes = zip(*(_cubic(position - (first + k)) for k in range(4)), strict=True)
-        joint = np.zeros(BINS * BINS)
+        joint: np.ndarray = np.zeros(BINS * BINS)
         cells = [fixed_bin * BINS + np.clip(first + k, 0, BINS - 1) for k in range(4)]
         for cell, weight in zip(cells, weights, strict=True):
             joint += np.bincount(cell, weight, BINS * BINS)

@@ -130,8 +130,10 @@ class DiffusionDynamics:
         with mixed_precision(device):
             latents = sample(self.model, prepared.case.repeat(count), repeated, noise, self.settings, untold)
         self.calls += self.settings.calls * count
-        part = self.codec.decode(latents[(slice(None), slice(None), *prepared.part)])
-        return part[(slice(None), 0, *prepared.inner)].cpu().numpy()
+        everything = slice(None)
+        place = (everything, everything, *prepared.part)
+        inside = (everything, 0, *prepared.inner)
+        return self.codec.decode(latents[place])[inside].cpu().numpy()
 
     def _prepare(self, roi: Roi) -> _Prepared:
         found = self._cases.get(roi)
@@ -152,7 +154,8 @@ class DiffusionDynamics:
             for (low, high), (start, _) in zip(coarse, wide, strict=True)
         )
         part = _slices(wide)
-        before = self.codec.decode(case.pre[(slice(None), slice(None), *part)])[(0, 0, *inner)].cpu().numpy()
+        place, inside = (slice(None), slice(None), *part), (0, 0, *inner)
+        before = self.codec.decode(case.pre[place])[inside].cpu().numpy()
         # Beyond the scan there is no tissue that could change.
         feather = np.ascontiguousarray(roi.feather[box] * roi.inside[box], np.float32)
         return _Prepared(case, box, part, inner, feather, before)
