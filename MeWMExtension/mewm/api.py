@@ -33,7 +33,7 @@ from mewm.sample import sample_case
 
 if TYPE_CHECKING:
     from mewm.clinical import ClinicalFacts
-    from mewm.roles import Finding, PolicyModel
+    from mewm.roles import Finding, PolicyModel, SurvivalModel
 
 __all__ = [
     "Exploration",
@@ -133,7 +133,7 @@ def explore(
         tuple(sorted(ranking.values(), key=lambda scored: scored.risk)),
         frozenset(protocol.key for protocol in own),
         found,
-        _warnings(case, roi, found.proposal.findings, told),
+        _warnings(case, roi, found.proposal.findings, told, models.survival),
         timings,
         "explore",
         formulary,
@@ -200,7 +200,7 @@ def simulate(
         (scored,),
         frozenset([wanted.key]),
         None,
-        _warnings(case, roi, (*findings, *contraindications), told),
+        _warnings(case, roi, (*findings, *contraindications), told, models.survival),
         timings,
         "simulate",
         formulary,
@@ -307,8 +307,12 @@ def _nothing_admissible(found: SearchResult) -> str:
     return f"No protocol is admissible for this case. {told}"
 
 
-def _warnings(case: Case, roi: Roi, findings: Sequence[Finding], notes: Sequence[str]) -> tuple[str, ...]:
+def _warnings(
+    case: Case, roi: Roi, findings: Sequence[Finding], notes: Sequence[str], survival: SurvivalModel
+) -> tuple[str, ...]:
     told = [*case.warnings, *notes]
+    unfamiliar = getattr(survival, "unfamiliar", None)
+    told += [] if unfamiliar is None else unfamiliar(roi)
     if not roi.liver_given:
         told.append("No liver mask was given; the liver is estimated around the lesion.")
     told += [f"{f.message} ({f.source})" for f in findings if f.severity == "warning"]

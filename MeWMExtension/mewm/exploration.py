@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal
 
 from mewm.assistant.intensity import IntensityAssistant
 from mewm.dynamics.mechanistic import MechanisticDynamics
 from mewm.policy.guideline import GuidelinePolicy
-from mewm.rows import protocol_row
+from mewm.rows import protocol_row, survival_values
+from mewm.survival.clinical import ClinicalCox
 from mewm.survival.cox import CoxSurvival
 
 if TYPE_CHECKING:
@@ -77,6 +79,11 @@ class Exploration:
             for rank, scored in enumerate(self.ranking, start=1)
         ]
 
+    @cached_property
+    def outlook(self) -> dict[str, Any]:
+        """What the patient's clinical facts alone predict; see :meth:`mewm.survival.clinical.Outlook.to_dict`."""
+        return ClinicalCox.load().outlook(self.case.facts).to_dict()
+
     @property
     def simulations(self) -> dict[str, int | None]:
         """Return how many simulations ran in all, how many the search took and what its peers would need."""
@@ -90,7 +97,11 @@ class Exploration:
         """Return plain JSON values: ranking, simulations, warnings, timings."""
         return {
             "kind": self.kind,
-            "ranking": self.rows(),
+            "ranking": [
+                row | survival_values(self.models.survival, scored.risks)
+                for row, scored in zip(self.rows(), self.ranking, strict=True)
+            ],
+            "outlook": self.outlook,
             "simulations": self.simulations,
             "warnings": list(self.warnings),
             "models": self.models.names,

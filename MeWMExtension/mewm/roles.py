@@ -102,13 +102,15 @@ class RiskScore:
         risk: log partial hazard relative to the training cohort's mean; lower is better.
         survival_1y: predicted probability to live one year.
         median_weeks: predicted median overall survival in weeks; ``inf`` if the curve stays above one half.
-        contributions: covariate → its share of ``risk``.
+        contributions: covariate → its share of ``risk``; empty where a model is no sum of covariates.
+        survival_2y: predicted probability to live two years.
     """
 
     risk: float
     survival_1y: float
     median_weeks: float
     contributions: dict[str, float] = field(default_factory=dict)
+    survival_2y: float = float("nan")
 
 
 class SurvivalModel(Protocol):
@@ -116,6 +118,10 @@ class SurvivalModel(Protocol):
 
     The paper's model sees images only. The toxicity of a protocol does not show on CT, so this interface
     also receives the protocol; without it more drugs would always look better.
+
+    A model may also have: ``survival_curve(risk)`` and ``survival_band(risks)``, weekly curves; ``explain``, with the
+    arguments of :meth:`score`, which returns a :class:`mewm.survival.explanation.Explanation`; and
+    ``unfamiliar(roi)``, sentences about what sets a case apart from the training cases.
     """
 
     name: str

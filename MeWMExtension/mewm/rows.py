@@ -7,15 +7,16 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from mewm.actions.protocol import Protocol
 from mewm.actions.text import render_protocol
+from mewm.survival.curves import WEEKS_A_YEAR, every_four_weeks, survival_at
 
 if TYPE_CHECKING:
     from mewm.explore.result import ScoredProtocol
     from mewm.roles import SurvivalModel
 
-CURVE_STEP_WEEKS = 4
-"""Distance of two points of a survival curve."""
 _ID_LENGTH = 12
 
 
@@ -34,7 +35,7 @@ def protocol_row(scored: ScoredProtocol, *, rank: int | None, own: bool) -> dict
         own: whether the user wrote the protocol.
 
     Returns:
-        The fields of a row in docs/worker.md, without ``folder`` and ``survival_curve``.
+        The fields of a row in docs/worker.md, without ``folder`` and those of :func:`survival_values`.
     """
     forbidden = [finding for finding in scored.findings if finding.severity == "excluded"]
     return {
@@ -54,22 +55,35 @@ def protocol_row(scored: ScoredProtocol, *, rank: int | None, own: bool) -> dict
         "protocol_id": protocol_id(scored.protocol),
         "complete": scored.complete,
         "overridden": bool(forbidden),
+        "survival_2y": scored.survival_2y,
+        "explanation": {"method": scored.explanation.method, "parts": dict(scored.explanation.parts)},
+        "risk_parts": scored.explanation.in_words(),
         "findings": [asdict(finding) | {"agents": list(finding.agents)} for finding in scored.findings],
     }
 
 
-def survival_curve(survival: SurvivalModel, risks: Sequence[float]) -> list[float]:
-    """Return the predicted survival at 0, 4, 8, … weeks, the mean over the replicas.
+def survival_values(survival: SurvivalModel, risks: Sequence[float]) -> dict[str, Any]:
+    """Return the predicted survival of a protocol over its replicas, for a row.
 
     Args:
-        survival: a model with a method ``survival_curve(risk)`` that returns survival at 0, 1, 2, … weeks; a model
-            without one gives an empty list.
+        survival: a model with ``survival_curve(risk)`` and ``survival_band(risks)``, weekly curves; one without gives
+            empty lists and ``None``.
         risks: risk of each replica.
-    """
-    import numpy as np
 
-    curve = getattr(survival, "survival_curve", None)
-    if curve is None:
-        return []
-    mean = np.mean([curve(risk)[::CURVE_STEP_WEEKS] for risk in risks], axis=0)
-    return [round(float(value), 4) for value in mean]
+    Returns:
+        ``survival_curve``: mean over replicas at 0, 4, 8, … weeks; ``survival_low``, ``survival_high``: ends of its
+        95 % interval (:meth:`mewm.survival.curves.Baseline.band`); ``survival_1y_interval``, ``survival_2y_interval``:
+        the same after one and two years, ``[low, high]`` or ``None``.
+    """
+    curve, band = (getattr(survival, name, None) for name in ("survival_curve", "survival_band"))
+    found: dict[str, Any] = {"survival_curve": [], "survival_low": [], "survival_high": []}
+    found |= {"survival_1y_interval": None, "survival_2y_interval": None}
+    if curve is not None:
+        found["survival_curve"] = every_four_weeks(np.mean([curve(risk) for risk in risks], axis=0))
+    if band is not None:
+        ends = band(risks)
+        found["survival_low"], found["survival_high"] = map(every_four_weeks, ends)
+        for years in (1, 2):
+            at = [round(survival_at(end, years * WEEKS_A_YEAR), 4) for end in ends]
+            found[f"survival_{years}y_interval"] = at
+    return found

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mewm.errors import InputError
-from mewm.rows import survival_curve
+from mewm.rows import survival_values
 from mewm.run_files import write_image, write_json, write_protocol_json, write_ranking
 from mewm.run_manifest import SCHEMA, first_lines, make_manifest
 
@@ -170,7 +170,7 @@ def ranking_rows(exploration: Exploration) -> list[dict[str, Any]]:
     """Return the rows of a run with their survival curves, none of them with volumes yet."""
     survival = exploration.models.survival
     return [
-        row | {"survival_curve": survival_curve(survival, scored.risks), "folder": ""}
+        row | survival_values(survival, scored.risks) | {"folder": ""}
         for scored, row in zip(exploration.ranking, exploration.rows(), strict=True)
     ]
 

@@ -32,6 +32,8 @@ COLUMNS = (
     "violations",
     "folder",
     "protocol_id",
+    "survival_2y",
+    "risk_parts",
 )
 
 
@@ -75,7 +77,7 @@ def write_ranking(folder: Path, rows: Sequence[Mapping[str, Any]]) -> None:
         writer = csv.DictWriter(stream, COLUMNS)
         writer.writeheader()
         for row in rows:
-            writer.writerow({key: _cell(row[key]) for key in COLUMNS})
+            writer.writerow({key: _cell(row.get(key)) for key in COLUMNS})
     partial.replace(folder / "ranking.csv")
 
 

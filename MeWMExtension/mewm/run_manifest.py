@@ -77,6 +77,7 @@ def make_manifest(exploration: Exploration, name: str) -> dict[str, Any]:
         "timings": exploration.timings,
         "parameters": asdict(exploration.settings),
         "simulations": exploration.simulations,
+        "outlook": exploration.outlook,
         "warnings": list(exploration.warnings),
         "protocols": [],
     }

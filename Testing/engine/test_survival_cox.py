@@ -5,6 +5,7 @@ import shutil
 from dataclasses import replace
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from mewm.actions.protocol import Action, Protocol
@@ -15,6 +16,8 @@ from mewm.errors import InputError, ResourceError
 from mewm.roles import Tissue
 from mewm.survival.covariates import covariates, liver_impairment, treatment_load
 from mewm.survival.cox import CoxSurvival
+from mewm.survival.curves import Baseline
+from mewm.training.calibration import breslow, calibrate
 
 pytest.importorskip("lifelines", reason="lifelines is not installed; `make setup` installs it")
 
@@ -248,7 +251,8 @@ def test_facts_not_stated_are_said_and_take_the_training_median(roi, case):
 
 
 def test_a_curve_that_stays_above_one_half_has_an_infinite_median(roi, case):
-    flat = replace(CoxSurvival.load(), baseline=np.array([1.0, 0.9, 0.8]))
+    shipped = CoxSurvival.load()
+    flat = replace(shipped, scale=replace(shipped.scale, survival=np.array([1.0, 0.9, 0.8])))
     assert flat.score(roi, case.post_ct, with_viable(roi, 0.0), ONE).median_weeks == float("inf")
 
 
@@ -285,3 +289,52 @@ def test_liver_impairment_reads_child_pugh_then_albi():
     poor = liver_impairment(ClinicalFacts(albumin_g_dl=2.6, bilirubin_mg_dl=2.5))
     assert good < 0.3 < 1.2 < poor
     assert liver_impairment(ClinicalFacts(albumin_g_dl=4.0)) is None
+
+
+def test_the_parts_of_an_explanation_add_up_to_the_risk(roi, case):
+    model, tissue = CoxSurvival.load(), with_viable(roi, 0.5)
+    why = model.explain(roi, case.post_ct, tissue, ONE)
+    assert sum(why.parts.values()) == pytest.approx(model.score(roi, case.post_ct, tissue, ONE).risk)
+    assert why.parts["necrosis"] == why.parts["lipiodol"] == 0 and "exact" in why.method
+    more = model.explain(roi, case.post_ct, with_viable(roi, 1.0), ONE)
+    assert more.parts["viable tumour"] > why.parts["viable tumour"]
+    assert more.parts["clinical facts"] == why.parts["clinical facts"]
+    assert why.in_words().startswith("viable tumour ")
+
+
+def test_the_interval_grows_with_every_error_it_is_made_of():
+    survival = np.exp(-0.01 * np.arange(200.0))
+    plain = Baseline(survival, np.array([]))
+    assert np.array_equal(plain.band([0.3])[0], plain.curve(0.3)) and np.array_equal(*plain.band([0.3]))
+    spread = plain.band([0.0, 0.6])
+    assert spread[0][50] < plain.curve(0.3)[50] < spread[1][50]
+    sure = Baseline(survival, np.full(200, 0.1))
+    unsure = Baseline(survival, np.full(200, 0.1), slope_error=0.5)
+    widths = [band[1][50] - band[0][50] for band in (sure.band([0.6]), unsure.band([0.6]))]
+    assert 0 < widths[0] < widths[1]
+    by_hand = survival[50] ** np.exp(0.6 - 1.96 * 0.1)
+    assert sure.band([0.6])[1][50] == pytest.approx(by_hand)
+
+
+def test_breslow_is_that_of_lifelines_and_calibration_finds_the_scale():
+    from lifelines import CoxPHFitter
+
+    rng = np.random.default_rng(0)
+    risk = rng.normal(0, 1, 400)
+    weeks = 100 * rng.exponential(size=400) / np.exp(risk)
+    died = rng.random(400) < 0.8
+    frame = pd.DataFrame({"risk": risk, "weeks": weeks, "died": died})
+    fitter = CoxPHFitter().fit(frame, "weeks", "died")
+    mine, error = breslow(fitter.predict_log_partial_hazard(frame).to_numpy(), weeks, died)
+    theirs = fitter.baseline_survival_.iloc[:, 0]
+    at = np.searchsorted(theirs.index.to_numpy(), np.arange(mine.size), side="right")
+    assert np.allclose(mine, np.concatenate([[1.0], theirs.to_numpy()])[at], atol=1e-9)
+    assert error[200] < error[1] and (error > 0).all()
+    # Risks told at half their size: the slope puts them right.
+    found = calibrate(risk / 2 + 3, weeks, died)
+    assert found.slope_low < 2 < found.slope_high
+    assert np.allclose(found.log_hazard(risk / 2 + 3), found.slope * (risk - risk.mean()) / 2)
+    with pytest.raises(InputError, match="at least 10 deaths"):
+        calibrate(risk, weeks, np.arange(400) < 9)
+    with pytest.raises(InputError, match="do not order"):
+        calibrate(-risk, weeks, died)

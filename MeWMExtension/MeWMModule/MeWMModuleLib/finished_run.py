@@ -18,7 +18,7 @@ from MeWMModuleLib.live_run import (
 )
 from MeWMModuleLib.nodes import keep
 from MeWMModuleLib.scene import load_run
-from MeWMModuleLib.survival_plot import add_survival_plot, put_curves
+from MeWMModuleLib.survival_plot import add_survival_plot, put_curves, put_outlook
 
 
 def load_finished_run(scene: Any, folder: str | Path) -> LiveRun:
@@ -49,6 +49,7 @@ def load_finished_run(scene: Any, folder: str | Path) -> LiveRun:
     # Runs of the first version have no ranking.json and no curves.
     ranking = _read(Path(folder) / "ranking.json")
     put_curves(survival, ranking.get("rows", []))
+    put_outlook(survival, run.manifest.get("outlook"))
     tree = _read(Path(folder) / "search.json")
     if tree:
         node = scene.AddNewNodeByClass("vtkMRMLTextNode", "MeWM search tree")

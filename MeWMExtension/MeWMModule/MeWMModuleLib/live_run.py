@@ -27,7 +27,7 @@ from MeWMModuleLib.nodes import (
 )
 from MeWMModuleLib.ranking_table import add_ranking_table, ranking_rows, set_ranking_rows
 from MeWMModuleLib.segmentations import add_mask_segmentation
-from MeWMModuleLib.survival_plot import add_survival_plot, put_curves
+from MeWMModuleLib.survival_plot import add_survival_plot, put_curves, put_outlook
 
 CT_REFERENCE = "MeWM.CT"
 PATH_ATTRIBUTE = "MeWM.Path"
@@ -178,6 +178,7 @@ class LiveRun:
         for future in self.futures():
             if future.protocol_id not in ranked:
                 self.drop_future(future.protocol_id)
+        put_outlook(self._node("survival"), result.get("outlook"))
         self._name_by_rank(result["rows"])
         if search:
             self._text("search", "MeWM search tree").SetText(json.dumps(json.loads(search), ensure_ascii=False))

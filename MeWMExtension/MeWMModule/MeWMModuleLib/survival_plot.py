@@ -18,7 +18,11 @@ _STROKES = (
     slicer.vtkMRMLPlotSeriesNode.LineStyleDashDot,
 )
 WEEKS = "weeks"
+OUTLOOK = "clinical outlook"
+"""Column of what the patient's clinical facts alone predict; it belongs to no protocol."""
+_GREY = (0.45, 0.45, 0.45)
 STEP_WEEKS = 4
+OUTLOOK_ATTRIBUTE = "MeWM.Outlook"
 
 
 def add_survival_plot(scene: Any, case_name: str) -> tuple[Any, Any]:
@@ -40,15 +44,29 @@ def put_curves(table: Any, rows: Sequence[Mapping[str, Any]]) -> None:
 
     Curves that are already there stay unless a row brings a newer one.
     """
-    curves = {row["protocol_id"]: row["survival_curve"] for row in rows if row.get("survival_curve")}
+    _put_columns(table, {row["protocol_id"]: row["survival_curve"] for row in rows if row.get("survival_curve")})
+
+
+def put_outlook(table: Any, outlook: Mapping[str, Any] | None) -> None:
+    """Put what clinical facts alone predict (``outlook`` of the engine's result or of the manifest) into the table."""
+    if outlook and outlook.get("survival_curve"):
+        table.SetAttribute(OUTLOOK_ATTRIBUTE, f"{outlook['title']} (real series, no protocol)")
+        _put_columns(table, {OUTLOOK: outlook["survival_curve"]})
+
+
+def _put_columns(table: Any, curves: Mapping[str, Sequence[float]]) -> None:
     if not curves:
         return
     modified = table.StartModify()
-    length = max(map(len, curves.values()))
     have = table.GetTable().GetColumnByName(WEEKS)
-    if have is None or have.GetNumberOfTuples() != length:
+    length = max(map(len, curves.values()))
+    if have is None or have.GetNumberOfTuples() < length:
+        # What is there goes on at its last value, too.
+        curves = {**_columns(table), **curves}
         table.RemoveAllColumns()
         _put(table, WEEKS, [STEP_WEEKS * index for index in range(length)])
+    else:
+        length = have.GetNumberOfTuples()
     for protocol_id, curve in curves.items():
         # A column holds a value in every row; a shorter curve goes on at its last value.
         _put(table, protocol_id, [*curve, *[curve[-1]] * (length - len(curve))])
@@ -72,19 +90,25 @@ def show_curves(chart: Any, table: Any, protocols: Sequence[tuple[str, str]]) ->
     }
     hierarchy = slicer.vtkMRMLSubjectHierarchyNode.GetSubjectHierarchyNode(scene)
     folder = hierarchy.GetItemParent(hierarchy.GetItemByDataNode(chart))
-    for place, (protocol_id, legend) in enumerate(protocols[: len(PROTOCOL_COLOURS)]):
+    # Curves that lie on each other are told apart by their strokes.
+    shown = [
+        (str(place), *named, PROTOCOL_COLOURS[place], _STROKES[place])
+        for place, named in enumerate(protocols[: len(PROTOCOL_COLOURS)])
+    ]
+    if shown:
+        shown.append((OUTLOOK, OUTLOOK, table.GetAttribute(OUTLOOK_ATTRIBUTE) or OUTLOOK, _GREY, _STROKES[-2]))
+    for place, protocol_id, legend, colour, stroke in shown:
         if table.GetTable().GetColumnByName(protocol_id) is None:
             continue
-        node = series.get(str(place))
+        node = series.get(place)
         if node is None:
-            node = scene.AddNewNodeByClass("vtkMRMLPlotSeriesNode", f"predicted survival {place + 1}")
+            node = scene.AddNewNodeByClass("vtkMRMLPlotSeriesNode", f"predicted survival {place}")
             node.SetPlotType(slicer.vtkMRMLPlotSeriesNode.PlotTypeScatter)
             node.SetMarkerStyle(slicer.vtkMRMLPlotSeriesNode.MarkerStyleNone)
             node.SetLineWidth(3)
-            node.SetColor(*PROTOCOL_COLOURS[place])
-            # Curves that lie on each other are told apart by their strokes.
-            node.SetLineStyle(_STROKES[place])
-            node.SetAttribute("MeWM.Place", str(place))
+            node.SetColor(*colour)
+            node.SetLineStyle(stroke)
+            node.SetAttribute("MeWM.Place", place)
             keep(node, folder, run, "survival series")
         node.SetName(legend)
         node.SetAndObserveTableNodeID(table.GetID())
@@ -100,6 +124,16 @@ def survival_table(chart: Any) -> Any:
     return next(
         n for n in tables if n.GetAttribute(RUN_ATTRIBUTE) == run and n.GetAttribute(ROLE_ATTRIBUTE) == "survival"
     )
+
+
+def _columns(table: Any) -> dict[str, list[float]]:
+    """Return the curves that a table holds."""
+    columns = [table.GetTable().GetColumn(index) for index in range(table.GetTable().GetNumberOfColumns())]
+    return {
+        column.GetName(): [column.GetValue(row) for row in range(column.GetNumberOfTuples())]
+        for column in columns
+        if column.GetName() != WEEKS
+    }
 
 
 def _put(table: Any, name: str, values: Sequence[float]) -> None:

@@ -75,6 +75,8 @@ def why_html(row: Mapping[str, Any], search: Mapping[str, Any]) -> str:
     parts = [f"<b>{escape(_title(row))}</b>"]
     if row.get("violations"):
         parts.append(f"<p><b>Rules it breaks:</b> {escape(row['violations'])}</p>")
+    if row.get("risk_parts"):
+        parts.append(_risk_html(str(row["risk_parts"])))
     moves, complete = path_of(row["protocol"], search)
     telling = [move for move in moves if move.candidates > 1]
     if row.get("origin") == "yours":
@@ -135,6 +137,13 @@ def _move_html(move: Move) -> str:
     if move.judged:
         words += f", judged by what the policy would make of it: {escape(move.judged)}"
     return f"<li>{words}{'' if move.taken else '; no beam took it'}</li>"
+
+
+def _risk_html(told: str) -> str:
+    """Which volumes drove the risk; what stands after the semicolon says by what method that was found."""
+    shares, _, method = told.partition("; ")
+    items = "".join(f"<li>{escape(share.replace('-', chr(0x2212)))}</li>" for share in shares.split(", "))
+    return f"<p><b>What the risk is made of</b> (log hazard; plus raises it)</p><ul>{items}</ul><p>{escape(method)}</p>"
 
 
 def _cuts_html(cut: list[Mapping[str, Any]]) -> list[str]:

@@ -45,6 +45,16 @@ def add_dynamics_argument(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def add_survival_argument(parser: argparse.ArgumentParser) -> None:
+    """Add the option that :func:`mewm.survival.choose.choose_survival` reads."""
+    parser.add_argument(
+        "--survival",
+        metavar="MODEL",
+        default="cox",
+        help="what predicts the risk: cox (default), attention where it has weights, or the folder of a bundle",
+    )
+
+
 def add_assistant_argument(parser: argparse.ArgumentParser) -> None:
     """Add the option that :func:`mewm.assistant.choose.choose_assistant` reads."""
     parser.add_argument(

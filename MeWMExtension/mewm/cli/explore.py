@@ -10,6 +10,7 @@ from mewm.cli.case_arguments import (
     add_assistant_argument,
     add_case_arguments,
     add_dynamics_argument,
+    add_survival_argument,
     case_from,
     formulary_from,
     print_json,
@@ -58,6 +59,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         help="judge drugs under construction alone, not as the policy would complete them with Lipiodol and an embolic",
     )
     add_dynamics_argument(parser)
+    add_survival_argument(parser)
     add_assistant_argument(parser)
     add_policy_arguments(parser)
     add_output_arguments(parser)
@@ -79,6 +81,7 @@ def run(args: argparse.Namespace) -> int:
     from mewm.assistant.choose import choose_assistant
     from mewm.dynamics.choose import choose_dynamics
     from mewm.run import prepare_run_folder
+    from mewm.survival.choose import choose_survival
 
     settings = api.Settings(
         beams=args.beams,
@@ -91,7 +94,11 @@ def run(args: argparse.Namespace) -> int:
         complete_partial=not args.as_it_stands,
     )
     formulary = formulary_from(args)
-    models = api.Models(dynamics=choose_dynamics(args.dynamics), assistant=choose_assistant(args.assistant))
+    models = api.Models(
+        dynamics=choose_dynamics(args.dynamics),
+        assistant=choose_assistant(args.assistant),
+        survival=choose_survival(args.survival),
+    )
     case, name = case_from(args)
     folder = prepare_run_folder(args.out, name, overwrite=args.overwrite)
     policy = policy_from(args, folder)

@@ -22,6 +22,7 @@ COLUMNS = (
     "±",
     "n",
     "1-y surv.",
+    "2-y surv.",
     "median wk",
     "volume",
     "viable",
@@ -93,9 +94,25 @@ def print_run(exploration: Exploration, folder: Path) -> None:
         print(f"\nSimulations: the search ran {counts['search']}, all together {counts['run']}; ", end="")
         print(f"Algorithm 1 of the paper needs {counts['algorithm1']}", end="")
         print(f", the exhaustive search {counts['exhaustive']}." if counts["exhaustive"] else ".")
+    best = exploration.rows()[0]
+    if best["risk_parts"]:
+        print(f"Risk of the first row is made of: {best['risk_parts']}.")
     print("Risk is a log hazard relative to the mean simulated case: lower is better. The survival model has")
     print("demonstration weights trained on simulated cases. Research use only; simulated volumes are synthetic.")
+    print(_outlook_line(exploration.outlook))
     print(f"\nRun folder: {folder}")
+
+
+def _outlook_line(outlook: dict[str, Any]) -> str:
+    """Return what clinical facts alone predict, apart from the table: it says nothing about protocols."""
+    weeks = "not reached" if outlook["median_weeks"] is None else f"{outlook['median_weeks']:.0f} weeks"
+    told = (
+        f"\n{outlook['title']}: {outlook['survival_1y']:.0%} alive after one year, {outlook['survival_2y']:.0%} after "
+    )
+    told += f"two, median {weeks}. {outlook['about']}"
+    if outlook["not_stated"]:
+        told += f" Not stated, so taken from the series' median: {', '.join(outlook['not_stated'])}."
+    return told
 
 
 def _protocol_row(row: dict[str, Any]) -> str:
@@ -105,6 +122,7 @@ def _protocol_row(row: dict[str, Any]) -> str:
         "-" if row["risk_sd"] is None else f"{row['risk_sd']:.2f}",
         str(row["replicas"]),
         f"{row['survival_1y']:.0%}",
+        "-" if row["survival_2y"] is None else f"{row['survival_2y']:.0%}",
         "-" if row["median_weeks"] is None else f"{row['median_weeks']:.0f}",
         f"{row['volume_change_percent']:+.0f}%",
         f"{row['viable_fraction']:.0%}",
@@ -117,5 +135,5 @@ def _protocol_row(row: dict[str, Any]) -> str:
 
 
 def _row(cells: tuple[str, ...]) -> str:
-    widths = (4, 6, 5, 2, 8, 9, 7, 7, 8, 12, 5)
+    widths = (4, 6, 5, 2, 9, 9, 9, 7, 7, 8, 12, 5)
     return " ".join(cell.rjust(width) for cell, width in zip(cells, widths, strict=True))

@@ -8,6 +8,7 @@ from mewm.cli.case_arguments import (
     add_assistant_argument,
     add_case_arguments,
     add_dynamics_argument,
+    add_survival_argument,
     case_from,
     formulary_from,
     print_json,
@@ -36,6 +37,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--override-rules", action="store_true", help="simulate although rules forbid the protocol")
     add_dynamics_argument(parser)
+    add_survival_argument(parser)
     add_assistant_argument(parser)
     add_output_arguments(parser)
     parser.set_defaults(run=run)
@@ -47,9 +49,14 @@ def run(args: argparse.Namespace) -> int:
     from mewm.assistant.choose import choose_assistant
     from mewm.dynamics.choose import choose_dynamics
     from mewm.run import prepare_run_folder
+    from mewm.survival.choose import choose_survival
 
     formulary = formulary_from(args)
-    models = api.Models(dynamics=choose_dynamics(args.dynamics), assistant=choose_assistant(args.assistant))
+    models = api.Models(
+        dynamics=choose_dynamics(args.dynamics),
+        assistant=choose_assistant(args.assistant),
+        survival=choose_survival(args.survival),
+    )
     case, name = case_from(args)
     folder = prepare_run_folder(args.out, name, overwrite=args.overwrite)
     with Progress(enabled=not args.json) as progress:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from mewm.cli import train_assistant, train_dynamics
+from mewm.cli import train_assistant, train_dynamics, train_survival
 from mewm.cli.report import counted
 from mewm.cli.training_report import is_first_process, print_now, training_line
 
@@ -50,6 +50,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     parser.add_argument("--test-cases", type=int, metavar="N", help="measure on N test cases only (default: all)")
     parser.set_defaults(run=autoencoder)
     train_dynamics.add_parser(models)
+    train_survival.add_parser(models)
     train_assistant.add_parser(models)
 
 

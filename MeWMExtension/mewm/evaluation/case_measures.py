@@ -33,9 +33,9 @@ from mewm.evaluation.synthesis_measures import synthesis_values
 from mewm.evaluation.world import TrueCase, true_case
 from mewm.policy.policy_only import PolicyOnly, accept_all
 from mewm.policy.presets import find_endpoint
-from mewm.roles import AssistantModel
+from mewm.roles import AssistantModel, SurvivalModel
+from mewm.survival.choose import choose_survival
 from mewm.survival.clinical import ClinicalCox, clinical_covariates
-from mewm.survival.cox import CoxSurvival
 
 TREATED = "as treated"
 CONTRASTIVE_ARM = "without the contrastive loss"
@@ -60,6 +60,11 @@ class Context:
     treated: tuple[Protocol, ...]
 
     @cached_property
+    def survival(self) -> SurvivalModel:
+        """The survival model of the full method."""
+        return choose_survival(self.config.survival)
+
+    @cached_property
     def assistant(self) -> AssistantModel:
         """What reads CTs after treatment; weights are loaded once."""
         return choose_assistant(self.config.assistant)
@@ -69,7 +74,7 @@ class Context:
         """The contenders that choose a protocol; those that need the truth only where it is known."""
         registry, config = self.registry, self.config
         policies = {name: registry.policies[name]() for name in config.policies}
-        first, survival, assistant = policies[config.policies[0]], CoxSurvival.load(), self.assistant
+        first, survival, assistant = policies[config.policies[0]], self.survival, self.assistant
         dynamics = registry.dynamics[config.dynamics[0]]()
         arms: list[ProtocolArm] = [RandomArm()]
         # A cohort without a training split has no habits to follow.
@@ -103,7 +108,7 @@ def measure_case(context: Context, row: CohortRow) -> tuple[dict[str, Any], dict
     arrays: dict[str, np.ndarray] = {}
     seed = case_seed(row.case_id, config.seed)
     if "survival" in config.parts:
-        record["survival"] = survival_values(case, truth, context.assistant)
+        record["survival"] = survival_values(case, truth, context.assistant, context.survival)
     if row.split == config.split:
         if "synthesis" in config.parts:
             models = {name: context.registry.dynamics[name]() for name in config.dynamics}
@@ -113,14 +118,16 @@ def measure_case(context: Context, row: CohortRow) -> tuple[dict[str, Any], dict
     return record, arrays
 
 
-def survival_values(case: CohortCase, truth: TrueCase | None, assistant: AssistantModel) -> dict[str, Any]:
-    """Return the features of the Cox baselines and the risks of the shipped survival models, on the true CT."""
+def survival_values(
+    case: CohortCase, truth: TrueCase | None, assistant: AssistantModel, survival: SurvivalModel
+) -> dict[str, Any]:
+    """Return the features of the Cox baselines and the risks of the survival models, on the true CT."""
     roi = case.roi
     tissue = assistant.segment(roi, case.post_ct)
     return {
         "radiomics": radiomics(roi.ct, case.post_ct, roi.lesion, roi.spacing),
         "clinical": clinical_covariates(roi.facts),
-        "method_risk": CoxSurvival.load().score(roi, case.post_ct, tissue, case.row.protocol).risk,
+        "method_risk": survival.score(roi, case.post_ct, tissue, case.row.protocol).risk,
         "series_risk": ClinicalCox.load().outlook(roi.facts).risk,
         "true_log_hazard": None if truth is None else truth.log_hazard,
     }

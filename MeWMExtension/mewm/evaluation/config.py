@@ -10,6 +10,7 @@ from typing import Any
 
 from mewm.errors import InputError
 from mewm.explore.settings import ExploreSettings
+from mewm.survival.choose import DEFAULT as DEFAULT_SURVIVAL
 
 PARTS = ("synthesis", "survival", "protocols")
 _NETWORKS = ("inception", "lpips_backbone", "lpips_heads", "lpips_net")
@@ -27,6 +28,7 @@ class EvaluationConfig:
         cases: at most so many cases of the split, in the order of the table; ``None`` for all.
         dynamics: synthesis arms; the first is also that of the full method.
         bundles: learned dynamics by name: folder of the bundle; those that are shipped need not be named.
+        survival: survival model of the full method: ``"cox"``, ``"attention"`` or the folder of a bundle.
         assistant: what reads simulated and true CTs: ``"intensity"``, ``"nnU-Net"``, or the folder of a bundle or of an
             nnU-Net; ``"none"`` is an arm anyway.
         policies: policies alone as arms; the first is also that of the full method.
@@ -49,6 +51,7 @@ class EvaluationConfig:
     cases: int | None = None
     dynamics: tuple[str, ...] = ("mechanistic", "procedural texture", "cellular automaton")
     bundles: dict[str, str] = field(default_factory=dict)
+    survival: str = DEFAULT_SURVIVAL
     assistant: str = "intensity"
     policies: tuple[str, ...] = ("guideline",)
     endpoints: tuple[str, ...] = ()
@@ -80,6 +83,8 @@ class EvaluationConfig:
             )
         if (self.lpips_backbone is None) != (self.lpips_heads is None):
             raise InputError("LPIPS needs two files; give both lpips_backbone and lpips_heads, or neither.")
+        if not isinstance(self.survival, str):
+            raise InputError(f"The evaluation's setting 'survival' is {self.survival!r}; give a name or a folder.")
         lowest = {"replicas": 9, "candidates": 4, "resamples": 20, "page": 1, "seed": 0, "cases": 1}
         for name, low in lowest.items():
             value = getattr(self, name)

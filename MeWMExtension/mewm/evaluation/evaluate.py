@@ -21,7 +21,7 @@ from mewm.evaluation.survival_summary import summarise_survival
 from mewm.evaluation.synthesis_summary import summarise_synthesis
 from mewm.evaluation.tables import write_json
 from mewm.evaluation.world import read_truth
-from mewm.survival.cox import CoxSurvival
+from mewm.survival.choose import choose_survival
 
 SCHEMA = "mewm-evaluation/1"
 NOTICE = "Research use only; not a medical device."
@@ -82,7 +82,8 @@ def evaluate(
         "fingerprint": config.fingerprint,
         "cohort": {key: data.info.get(key) for key in ("kind", "seed")},
         "mewm": mewm.__version__,
-        "survival_model": CoxSurvival.load().sha256,
+        # Not the context's own: that goes to other processes, and a network does not.
+        "survival_model": getattr(choose_survival(config.survival), "sha256", None),
     }
     weights = {name: getattr(registry.dynamics[name](), "sha256", None) for name in config.dynamics}
     if any(weights.values()):

@@ -10,8 +10,8 @@ import numpy as np
 from mewm.errors import InputError
 from mewm.evaluation.cox_baselines import fit_baseline
 from mewm.evaluation.survival_calibration import SurvivalCurves
+from mewm.roles import SurvivalModel
 from mewm.survival.clinical import ClinicalCox
-from mewm.survival.cox import CoxSurvival
 
 METHOD = "survival model on the true CT"
 SERIES = "clinical Cox of the real series"
@@ -23,17 +23,20 @@ Prediction = tuple[np.ndarray, np.ndarray, SurvivalCurves]
 Records = Sequence[Mapping[str, Any]]
 
 
-def predictions(train: Records, test: Records, info: Mapping[str, Any]) -> tuple[dict[str, Prediction], dict[str, str]]:
+def predictions(
+    train: Records, test: Records, info: Mapping[str, Any], method: SurvivalModel
+) -> tuple[dict[str, Prediction], dict[str, str]]:
     """Return every model's predictions, and in words why a baseline could not be fitted.
 
     Args:
         train: measurements of the patients that the Cox baselines are fitted on; none to fit them on the tested ones.
         test: measurements of those predicted.
         info: contents of ``cohort.json``.
+        method: the survival model of the full method.
     """
     found: dict[str, Prediction] = {}
     for name, key, model in (
-        (METHOD, "method_risk", CoxSurvival.load()),
+        (METHOD, "method_risk", method),
         (SERIES, "series_risk", ClinicalCox.load().model),
     ):
         found[name] = (*_risks(train, test, key), _curves(model, test, key))
@@ -58,7 +61,7 @@ def outcome(records: Records) -> tuple[np.ndarray, np.ndarray]:
     return np.array([r["os_weeks"] for r in records], dtype=float), np.array([r["event"] for r in records], dtype=bool)
 
 
-def trained_on(name: str, info: Mapping[str, Any], has_training: bool) -> str:
+def trained_on(name: str, info: Mapping[str, Any], has_training: bool, method: SurvivalModel) -> str:
     """Return in words whether a model saw the tested patients or their like."""
     if name == ORACLE:
         return "the truth itself"
@@ -66,7 +69,7 @@ def trained_on(name: str, info: Mapping[str, Any], has_training: bool) -> str:
         real = info.get("kind") == "hcc-tace-seg"
         return "these very patients: its figures are too good" if real else "79 real patients"
     if name == METHOD:
-        cohort = CoxSurvival.load().provenance.get("cohort", {})
+        cohort = getattr(method, "provenance", {}).get("cohort", {})
         same = (cohort.get("kind"), cohort.get("seed")) == (info.get("kind"), info.get("seed"))
         return "this cohort's training split" if same else "another simulated cohort"
     return "this cohort's training split" if has_training else "the tested patients: its figures are too good"
@@ -77,7 +80,7 @@ def _risks(train: Records, test: Records, key: str) -> tuple[np.ndarray, np.ndar
     return seen, risk
 
 
-def _curves(model: CoxSurvival, test: Records, key: str) -> SurvivalCurves:
+def _curves(model: Any, test: Records, key: str) -> SurvivalCurves:
     weeks = np.arange(min(model.baseline.size, LAST_WEEK + 1), dtype=float)
     curves = [model.survival_curve(r["survival"][key])[: len(weeks)] for r in test]
     return SurvivalCurves(weeks, np.array(curves))

@@ -34,6 +34,7 @@ from mewm.evaluation.survival_metrics import (
 )
 from mewm.evaluation.survival_predictions import METHOD, ORACLE, outcome, predictions, trained_on
 from mewm.evaluation.tables import write_table
+from mewm.survival.choose import choose_survival
 
 WEEKS = (52.0, 104.0)
 Measured = TypeVar("Measured")
@@ -63,7 +64,8 @@ def summarise_survival(
     except InputError as error:
         write_table([{"not_measured": str(error)}], out / "survival", "Survival models on the tested patients")
         return {"not_measured": str(error)}
-    models, unfitted = predictions(train, test, info)
+    method = choose_survival(config.survival)
+    models, unfitted = predictions(train, test, info, method)
     order = models[ORACLE][1] if ORACLE in models else None
     count = _groups(len(test))
     seen_plane = _told(lambda: observed_plane(weeks, died, coordinates(plane_features(test))))
@@ -83,7 +85,7 @@ def summarise_survival(
         row["nelson_aalen_mse"] = getattr(maps[name], "mse", maps[name])
         row["nelson_aalen_overall_mse"] = getattr(maps[name], "overall_mse", maps[name])
         row["nelson_aalen_plane_mse"] = getattr(planes[name], "mse", planes[name])
-        row["trained_on"] = trained_on(name, info, bool(train))
+        row["trained_on"] = trained_on(name, info, bool(train), method)
         points[name] = {w: _told(partial(calibration_curve, weeks, died, curves, w, count)) for w in WEEKS}
         rows.append(row)
     rows += [{"model": name, "patients": len(test), "c_index": why} for name, why in unfitted.items()]

@@ -17,6 +17,7 @@ from mewm.explore.settings import ExploreSettings
 from mewm.measure import Measurements, measure
 from mewm.roi import Roi
 from mewm.roles import AssistantModel, DynamicsModel, Finding, RiskScore, SurvivalModel
+from mewm.survival.explanation import Explanation
 
 
 @dataclass(frozen=True)
@@ -74,6 +75,7 @@ class Evaluator:
         self._replicas: dict[tuple[Action, ...], list[_Replica]] = {}
         self._futures: dict[tuple[Action, ...], Future] = {}
         self._protocols: dict[tuple[Action, ...], Protocol] = {}
+        self._explanations: dict[tuple[Action, ...], Explanation] = {}
 
     def stage(self, message: str, expected_simulations: int | None = None) -> None:
         """Tell the caller what happens next and how many simulations are expected in all."""
@@ -109,12 +111,15 @@ class Evaluator:
         # Agents in a fixed order: the path on which a search found a protocol must not change its future.
         treatment = Protocol(protocol.key)
         first = len(done)
+        explain = getattr(self._survival, "explain", None)
         cts = self._dynamics.simulate(self.roi, treatment, self.seeds[first:wanted])
         for replica, ct in enumerate(cts, start=first):
             stop_if_cancelled(self._cancel)
             tissue = self._assistant.segment(self.roi, ct)
             score = self._survival.score(self.roi, ct, tissue, treatment)
             done.append(_Replica(score, measure(self.roi, tissue)))
+            if replica == 0 and explain is not None:
+                self._explanations[protocol.key] = explain(self.roi, ct, tissue, treatment)
             self.simulations_run += 1
             if replica == 0:
                 future = Future(_as_int16(ct), np.asarray(tissue, dtype=np.uint8))
@@ -133,6 +138,7 @@ class Evaluator:
         done = self._replicas[protocol.key]
         risks = tuple(float(replica.score.risk) for replica in done)
         weeks = float(np.mean([replica.score.median_weeks for replica in done]))
+        two_years = float(np.mean([replica.score.survival_2y for replica in done]))
         return ScoredProtocol(
             protocol=protocol,
             risk=float(np.mean(risks)) + correction,
@@ -143,6 +149,8 @@ class Evaluator:
             measurements=_mean([replica.measurements for replica in done]),
             complete=rules.is_complete(protocol),
             findings=findings,
+            survival_2y=two_years if np.isfinite(two_years) else None,
+            explanation=self._explanations.get(protocol.key, Explanation()),
         )
 
     def complete_protocols(self) -> list[Protocol]:

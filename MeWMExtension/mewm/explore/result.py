@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
 from mewm.explore.settings import ExploreSettings
 from mewm.roles import Finding, Proposal
+from mewm.survival.explanation import Explanation
 
 if TYPE_CHECKING:
     from mewm.actions.protocol import Protocol
@@ -43,6 +44,8 @@ class ScoredProtocol:
         measurements: means over the replicas, and the most frequent response.
         complete: whether the protocol can be given as it is (:func:`mewm.actions.rules.is_complete`).
         findings: rules that it violates; empty for what the search itself proposes.
+        survival_2y: mean predicted probability to live two years; ``None`` where the model does not say.
+        explanation: what made the risk of the first simulated future; empty where the model does not say.
     """
 
     protocol: Protocol
@@ -54,6 +57,8 @@ class ScoredProtocol:
     measurements: Measurements
     complete: bool
     findings: tuple[Finding, ...] = ()
+    survival_2y: float | None = None
+    explanation: Explanation = field(default_factory=Explanation)
 
     @property
     def replicas(self) -> int:

@@ -74,6 +74,7 @@ class Chosen:
             "rank": self.row["rank"],
             "overrides": overrides(self.row),
             "warnings": run["warnings"],
+            "outlook": run.get("outlook"),
             "pictures": pictures,
             "page_names_patient": named,
         }

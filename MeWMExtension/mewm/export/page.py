@@ -13,7 +13,7 @@ from PIL import Image
 
 from mewm.errors import InputError
 from mewm.export.chosen import Chosen, overrides
-from mewm.rows import CURVE_STEP_WEEKS
+from mewm.survival.curves import CURVE_STEP_WEEKS
 
 _MARGIN = 14.0
 _WIDTH = 210.0 - 2 * _MARGIN
@@ -160,9 +160,10 @@ class _Page:
         if curves:
             self._subtitle(_MARGIN, top, half, "Predicted survival")
             self._curve(_MARGIN, top + 6, half, curves)
+            self._outlook(_MARGIN, top + 6, half)
         self._subtitle(_MARGIN + half + 6, top, half, "Beside it in the ranking")
         self._table(_MARGIN + half + 6, top + 6.5, half)
-        self.pdf.set_xy(_MARGIN, top + 8 + _CURVE_HIGH + 5)
+        self.pdf.set_xy(_MARGIN, top + 8 + _CURVE_HIGH + 8)
 
     def _compared(self) -> list[dict[str, Any]]:
         """Return the chosen row first, then the best of the others."""
@@ -199,13 +200,25 @@ class _Page:
             mine = row is self.chosen.row
             pdf.set_draw_color(*(_BLUE if mine else _LIGHT))
             pdf.set_line_width(0.7 if mine else 0.3)
-            points = [
-                (left + k * CURVE_STEP_WEEKS / _CURVE_WEEKS * wide, y + (1 - value) * high)
-                for k, value in enumerate(curve)
-                if k * CURVE_STEP_WEEKS <= _CURVE_WEEKS
-            ]
-            pdf.polyline(points)
+            pdf.polyline(_points(curve, left, y, wide))
         pdf.set_line_width(0.2)
+
+    def _outlook(self, x: float, y: float, wide: float) -> None:
+        """Draw what the patient's clinical facts alone predict, dashed: it belongs to no protocol."""
+        outlook = self.chosen.manifest.get("outlook")
+        if not outlook:
+            return
+        pdf, left = self.pdf, x + 9
+        pdf.set_draw_color(*_GREY)
+        pdf.set_line_width(0.4)
+        pdf.set_dash_pattern(dash=1.2, gap=1.0)
+        pdf.polyline(_points(outlook["survival_curve"], left, y, wide - 11))
+        pdf.set_dash_pattern()
+        pdf.set_line_width(0.2)
+        pdf.set_xy(left, y + _CURVE_HIGH + 6.8)
+        pdf.set_font("helvetica", "", 7)
+        pdf.set_text_color(*_GREY)
+        pdf.cell(wide - 11, 3.5, "dashed: clinical facts alone, 79 real patients; no protocol", align="C")
 
     def _table(self, x: float, y: float, wide: float) -> None:
         pdf = self.pdf
@@ -272,6 +285,15 @@ class _Page:
             "Method: Medical World Model, Yang et al., ICCV 2025, arXiv 2506.02327; an independent implementation.",
         ):
             self.text(words, 7, colour=_GREY, high=3.3)
+
+
+def _points(curve: Sequence[float], left: float, top: float, wide: float) -> list[tuple[float, float]]:
+    """Return a survival curve as points of the page in mm."""
+    return [
+        (left + k * CURVE_STEP_WEEKS / _CURVE_WEEKS * wide, top + (1 - value) * _CURVE_HIGH)
+        for k, value in enumerate(curve)
+        if k * CURVE_STEP_WEEKS <= _CURVE_WEEKS
+    ]
 
 
 def _fitted(path: Path, wide: float, high: float) -> tuple[float, float]:

@@ -14,8 +14,15 @@ import numpy as np
 from mewm.clinical import ClinicalFacts
 from mewm.resources import resource_path
 from mewm.survival.cox import CoxSurvival
+from mewm.survival.curves import WEEKS_A_YEAR, every_four_weeks, median_weeks, survival_at
 
 BUNDLE = "Models/clinical_cox_hcc_tace_seg"
+TITLE = "Outlook from clinical facts alone"
+ABOUT = (
+    "Cox regression on 79 real patients treated by TACE at one hospital (HCC-TACE-Seg); it knows neither the CT nor "
+    "the protocol. The protocols' curves come from a model of the simulated world and tell how protocols differ."
+)
+"""What the outlook is, wherever it stands beside the protocols' own curves."""
 
 
 def clinical_covariates(facts: ClinicalFacts) -> dict[str, float | None]:
@@ -52,11 +59,30 @@ class Outlook:
         risk: log partial hazard relative to the series' mean patient.
         curve: survival at 0, 1, 2, … weeks, 0–1.
         not_stated: covariates that took the series' median.
+        low, high: ends of the 95 % interval of the curve.
     """
 
     risk: float
     curve: np.ndarray
     not_stated: tuple[str, ...]
+    low: np.ndarray
+    high: np.ndarray
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain JSON values: what it is called, survival after one and two years, the four-weekly curve."""
+        weeks = median_weeks(self.curve)
+        return {
+            "title": TITLE,
+            "about": ABOUT,
+            "risk": self.risk,
+            "survival_1y": survival_at(self.curve, WEEKS_A_YEAR),
+            "survival_2y": survival_at(self.curve, 2 * WEEKS_A_YEAR),
+            "median_weeks": weeks if np.isfinite(weeks) else None,
+            "survival_curve": every_four_weeks(self.curve),
+            "survival_low": every_four_weeks(self.low),
+            "survival_high": every_four_weeks(self.high),
+            "not_stated": list(self.not_stated),
+        }
 
 
 @dataclass(frozen=True, eq=False)
@@ -87,7 +113,7 @@ class ClinicalCox:
             value = values[name]
             risk += coefficient * ((model.medians[name] if value is None else value) - model.means[name])
         missing = tuple(name for name in model.coefficients if values[name] is None)
-        return Outlook(risk, model.survival_curve(risk), missing)
+        return Outlook(risk, model.survival_curve(risk), missing, *model.survival_band([risk]))
 
 
 def _stated(value: Any, read: Any) -> float | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,10 +16,19 @@ from mewm.errors import ResourceError
 from mewm.resources import resource_path
 from mewm.roi import Roi
 from mewm.roles import RiskScore
+from mewm.survival import explanation
 from mewm.survival.covariates import covariates
+from mewm.survival.curves import WEEKS_A_YEAR, Baseline, median_weeks, survival_at
+from mewm.survival.explanation import Explanation
+from mewm.survival.familiarity import Familiarity
 
 SCHEMA = "mewm-cox/1"
-WEEKS_A_YEAR = 365.25 / 7
+FILE = "cox.json"
+_PART_OF = {
+    "log_viable_ml": explanation.VIABLE,
+    "viable_share": explanation.VIABLE,
+    "treatment_burden": explanation.TREATMENT,
+}
 
 
 @dataclass(frozen=True, eq=False)
@@ -30,7 +39,8 @@ class CoxSurvival:
         coefficients: log hazard ratio a unit, by covariate (:mod:`mewm.survival.covariates`).
         means: training mean of each covariate; the risk is 0 there.
         medians: training median of each covariate, taken where a fact is not stated.
-        baseline: survival of a patient at the means, at 0, 1, 2, … weeks.
+        scale: survival of a patient at the means, and how sure it is.
+        familiarity: what the training cases were like; ``None`` where the bundle does not say.
         provenance: the data and command the weights came from.
         sha256: digest of the weights' file.
     """
@@ -38,9 +48,10 @@ class CoxSurvival:
     coefficients: Mapping[str, float]
     means: Mapping[str, float]
     medians: Mapping[str, float]
-    baseline: np.ndarray
+    scale: Baseline
     provenance: Mapping[str, Any]
     sha256: str
+    familiarity: Familiarity | None = None
     name = "cox"
 
     @classmethod
@@ -51,7 +62,7 @@ class CoxSurvival:
             ResourceError: a file is missing, was changed, or is not such a model.
         """
         folder = resource_path("Models/survival_cox") if path is None else Path(path)
-        content, digest = verified_bytes(folder, "cox.json", "survival model")
+        content, digest = verified_bytes(folder, FILE, "survival model")
         return cls._parse(json.loads(content), digest, folder)
 
     @classmethod
@@ -63,9 +74,10 @@ class CoxSurvival:
             coefficients={k: float(v["coefficient"]) for k, v in rows.items()},
             means={k: float(v["mean"]) for k, v in rows.items()},
             medians={k: float(v["median"]) for k, v in rows.items()},
-            baseline=np.array(data["baseline_survival_weekly"], dtype=float),
+            scale=Baseline.parse(data),
             provenance=data["provenance"],
             sha256=digest,
+            familiarity=Familiarity.parse(data["familiarity"]) if "familiarity" in data else None,
         )
 
     def score(self, roi: Roi, post_ct: np.ndarray, tissue: np.ndarray, protocol: Protocol) -> RiskScore:
@@ -95,23 +107,32 @@ class CoxSurvival:
         curve = self.survival_curve(risk)
         return RiskScore(
             risk=risk,
-            survival_1y=float(np.interp(WEEKS_A_YEAR, np.arange(curve.size), curve)),
-            median_weeks=_median(curve),
+            survival_1y=survival_at(curve, WEEKS_A_YEAR),
+            median_weeks=median_weeks(curve),
             contributions=contributions,
+            survival_2y=survival_at(curve, 2 * WEEKS_A_YEAR),
         )
+
+    def explain(self, roi: Roi, post_ct: np.ndarray, tissue: np.ndarray, protocol: Protocol) -> Explanation:
+        """Return what the risk of a future is made of; its parts add up to the risk. Arguments as of :meth:`score`."""
+        parts = dict.fromkeys(explanation.PARTS, 0.0)
+        for name, share in self.score(roi, post_ct, tissue, protocol).contributions.items():
+            parts[_PART_OF.get(name.split(" ")[0], explanation.FACTS)] += share
+        return Explanation(explanation.EXACT, parts)
+
+    def unfamiliar(self, roi: Roi) -> tuple[str, ...]:
+        """Return a sentence for every way in which a case is unlike the training cases."""
+        return () if self.familiarity is None else self.familiarity.warnings(roi)
+
+    @property
+    def baseline(self) -> np.ndarray:
+        """Survival of a patient at the means, at 0, 1, 2, … weeks."""
+        return self.scale.survival
 
     def survival_curve(self, risk: float) -> np.ndarray:
         """Return the predicted survival at 0, 1, 2, … weeks for a risk, values in [0, 1]."""
-        return self.baseline ** np.exp(np.clip(risk, -20, 20))
+        return self.scale.curve(risk)
 
-
-def _median(curve: np.ndarray) -> float:
-    """First time at which a falling weekly curve reaches one half, between weeks; ``inf`` if it never does."""
-    below = np.flatnonzero(curve <= 0.5)
-    if not below.size:
-        return float("inf")
-    week = int(below[0])
-    if week == 0:
-        return 0.0
-    drop = curve[week - 1] - curve[week]
-    return float(week - 1 + (curve[week - 1] - 0.5) / drop)
+    def survival_band(self, risks: Sequence[float]) -> tuple[np.ndarray, np.ndarray]:
+        """Return its 95 % interval over replicas; see :meth:`mewm.survival.curves.Baseline.band`."""
+        return self.scale.band(risks)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import math
 from dataclasses import asdict
 from importlib.metadata import version
 from pathlib import Path
@@ -17,10 +16,13 @@ from mewm.bundle import write_checksums
 from mewm.clinical import ClinicalFacts
 from mewm.cohort.hcc_tace_seg.clinical_table import ClinicalRow, read_clinical
 from mewm.errors import InputError
-from mewm.evaluation.cox_baselines import PENALIZER, CoxBaseline, cross_validated, fit_baseline
+from mewm.evaluation.cox_baselines import PENALIZER, CoxBaseline, Features, cross_validated, fit_baseline
 from mewm.evaluation.intervals import Estimate
+from mewm.evaluation.survival_calibration import calibration_slope
 from mewm.survival.clinical import clinical_covariates
 from mewm.survival.cox import SCHEMA
+from mewm.survival.curves import Baseline
+from mewm.training.calibration import baseline_values, breslow
 
 SOURCE = (
     "TCIA HCC-TACE-Seg (MD Anderson Cancer Center), clinical table V2, Moawad et al. 2021, "
@@ -87,7 +89,7 @@ def fit_clinical_cox(
         "schema": SCHEMA,
         "notice": NOTICE,
         "covariates": {name: _covariate(model, features, name) for name in model.names},
-        "baseline_survival_weekly": _weekly(model),
+        **baseline_values(_baseline(model, features, weeks, died)),
         "figures": figures,
         "provenance": {
             "source": SOURCE,
@@ -119,12 +121,16 @@ def _covariate(model: CoxBaseline, features: list[dict[str, float | None]], name
     }
 
 
-def _weekly(model: CoxBaseline) -> list[float]:
-    """Breslow baseline survival at the covariates' means, at 0, 1, … weeks."""
-    curve = model.fitter.baseline_survival_.iloc[:, 0]
-    last = min(HORIZON_WEEKS, math.ceil(float(curve.index.max())))
-    at = np.searchsorted(curve.index.to_numpy(), np.arange(last + 1), side="right")
-    return [round(float(v), 6) for v in np.concatenate([[1.0], curve.to_numpy()])[at]]
+def _baseline(model: CoxBaseline, features: Features, weeks: np.ndarray, died: np.ndarray) -> Baseline:
+    """Breslow baseline at the covariates' means, cut where hardly anybody is at risk.
+
+    The error of the slope is that on the patients fitted to: what their number alone leaves open.
+    """
+    risk = model.log_hazard(features)
+    survival, log_error = breslow(risk, weeks, died)
+    slope = calibration_slope(weeks, died, risk)
+    last = HORIZON_WEEKS + 1
+    return Baseline(survival[:last], log_error[:last], (slope.high - slope.low) / (2 * 1.96 * slope.value))
 
 
 def _interval(found: Estimate) -> dict[str, float]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import hashlib
 import json
-import math
 import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
@@ -20,19 +19,24 @@ from mewm.assistant.intensity import IntensityAssistant
 from mewm.bundle import NOTICE, write_checksums
 from mewm.cohort.dataset import Cohort, CohortRow, load_case, read_cohort
 from mewm.errors import InputError
+from mewm.evaluation.intervals import Estimate
+from mewm.evaluation.survival_calibration import calibration_slope
 from mewm.survival.covariates import covariates
 from mewm.survival.cox import SCHEMA
+from mewm.survival.curves import Baseline
+from mewm.survival.familiarity import MEASURED, Familiarity, described, stated
+from mewm.training.calibration import FEWEST_DEATHS, baseline_values, breslow
 from mewm.training.card import model_card
 
 if TYPE_CHECKING:
     import pandas as pd
     from lifelines import CoxPHFitter
 
-HORIZON_WEEKS = 520
-FEWEST_DEATHS = 10
 _FOLDS = 5
 _BOOTSTRAPS = 500
 _OUTCOME = ("os_weeks", "event")
+# Not covariates: what tells whether a case is like those fitted on.
+_DESCRIBED = tuple(f"described_{name}" for name in MEASURED)
 Progress = Callable[[int, int], None]
 
 
@@ -45,8 +49,9 @@ def fit_cox(
 ) -> dict[str, Any]:
     """Fit Cox regression on the train split and write the bundle ``cox.json``, ``SHA256SUMS``, ``README.md``.
 
-    The tissue is what :class:`mewm.assistant.intensity.IntensityAssistant` reads from the post-treatment CT, as in
-    the application. Nothing is chosen on the test split; it is scored once for the report.
+    The calibration slope is measured on the validation split where that has deaths enough; coefficients and baseline
+    stay those of the train split. The tissue is what :class:`mewm.assistant.intensity.IntensityAssistant` reads from
+    the post-treatment CT, as in the application. Nothing is chosen on the test split; it is scored once for the report.
 
     Args:
         cohort: dataset folder (docs/cohort.md).
@@ -62,20 +67,26 @@ def fit_cox(
         InputError: the cohort cannot be read or has too few deaths in its train split.
     """
     data = read_cohort(Path(cohort))
-    train_rows, test_rows = data.split("train"), data.split("test")
+    train_rows, val_rows, test_rows = data.split("train"), data.split("val"), data.split("test")
     deaths = sum(row.event for row in train_rows)
     if deaths < FEWEST_DEATHS:
         raise InputError(
             f"The train split of {cohort} has {deaths} deaths, fewer than {FEWEST_DEATHS}; simulate more cases."
         )
-    total = len(train_rows) + len(test_rows)
+    everything = (*train_rows, *val_rows, *test_rows)
     report = progress or (lambda done, total: None)
-    train = read_table(data, train_rows, lambda done: report(done, total))
-    test = read_table(data, test_rows, lambda done: report(len(train_rows) + done, total))
-    names = [c for c in train.columns if c not in _OUTCOME and train[c].std(skipna=True) > 1e-9]
+    table = read_table(data, everything, lambda done: report(done, len(everything)))
+    train = table[: len(train_rows)]
+    val, test = table[len(train_rows) : -len(test_rows) or None], table[len(table) - len(test_rows) :]
+    names = [c for c in train.columns if c not in (*_OUTCOME, *_DESCRIBED) and train[c].std(skipna=True) > 1e-9]
     medians = train[names].median()
     filled = train.fillna(medians)[[*names, *_OUTCOME]]
     model = _fit(filled, penalizer)
+
+    def log_hazard(part: pd.DataFrame) -> np.ndarray:
+        return model.predict_log_partial_hazard(part.fillna(medians)[names]).to_numpy()
+
+    survival, log_error = breslow(log_hazard(train), train.os_weeks.to_numpy(), train.event.to_numpy() > 0)
     figures: dict[str, Any] = {
         "train_cases": len(train_rows),
         "train_deaths": deaths,
@@ -84,9 +95,13 @@ def fit_cox(
         "c_index_oracle_train": _oracle(data, train_rows, seed),
     }
     if sum(row.event for row in test_rows) >= FEWEST_DEATHS:
-        risk = model.predict_log_partial_hazard(test.fillna(medians)[names]).to_numpy()
-        figures["c_index_test"] = _concordance(test.os_weeks, risk, test.event, seed)
+        figures["c_index_test"] = _concordance(test.os_weeks, log_hazard(test), test.event, seed)
         figures["c_index_oracle_test"] = _oracle(data, test_rows, seed)
+    slope_error = 0.0
+    if val.event.sum() >= FEWEST_DEATHS:
+        slope = calibration_slope(val.os_weeks.to_numpy(), val.event.to_numpy() > 0, log_hazard(val))
+        figures["calibration_slope_val"] = _rounded(slope)
+        slope_error = (slope.high - slope.low) / (2 * 1.96)
     bundle = {
         "schema": SCHEMA,
         "notice": NOTICE,
@@ -100,7 +115,8 @@ def fit_cox(
             }
             for name in names
         },
-        "baseline_survival_weekly": _weekly(model),
+        **baseline_values(Baseline(survival, log_error, slope_error)),
+        "familiarity": _familiar(train, train_rows).to_dict(),
         "figures": figures,
         "provenance": _provenance(data, penalizer, seed),
     }
@@ -117,7 +133,8 @@ def read_table(data: Cohort, rows: Sequence[CohortRow], report: Callable[[int], 
         report: called with the number of cases read.
 
     Returns:
-        One line a case in the order of ``rows``: the covariates (NaN where not stated), ``os_weeks``, ``event``.
+        One line a case in the order of ``rows``: the covariates (NaN where not stated), what
+        :func:`mewm.survival.familiarity.described` measures, ``os_weeks``, ``event``.
 
     Raises:
         InputError: an image is missing or damaged.
@@ -136,7 +153,9 @@ def _read_line(folder: Path, row: CohortRow) -> dict[str, float | None]:
     case = load_case(folder, row)
     tissue = IntensityAssistant().segment(case.roi, case.post_ct)
     values = covariates(case.roi, tissue, row.protocol)
-    return {**values, "os_weeks": row.os_weeks, "event": float(row.event)}
+    measured = described(case.roi)
+    told = {f"described_{name}": measured[name] for name in MEASURED}
+    return {**values, **told, "os_weeks": row.os_weeks, "event": float(row.event)}
 
 
 def _fit(frame: pd.DataFrame, penalizer: float) -> CoxPHFitter:
@@ -186,12 +205,18 @@ def _concordance(weeks: Any, risk: np.ndarray, event: Any, seed: int) -> dict[st
     return {"value": round(float(value), 3), "low": round(float(low), 3), "high": round(float(high), 3)}
 
 
-def _weekly(model: CoxPHFitter) -> list[float]:
-    """Breslow baseline survival of a case at the covariates' means, at 0, 1, … weeks."""
-    curve = model.baseline_survival_.iloc[:, 0]
-    last = min(HORIZON_WEEKS, math.ceil(float(curve.index.max())))
-    at = np.searchsorted(curve.index.to_numpy(), np.arange(last + 1), side="right")
-    return [round(float(v), 6) for v in np.concatenate([[1.0], curve.to_numpy()])[at]]
+def _familiar(train: pd.DataFrame, rows: Sequence[CohortRow]) -> Familiarity:
+    measured = train[list(_DESCRIBED)].to_numpy()
+    return Familiarity.of(
+        [
+            {**dict(zip(MEASURED, map(float, line), strict=True)), **stated(row.facts)}
+            for line, row in zip(measured, rows, strict=True)
+        ]
+    )
+
+
+def _rounded(found: Estimate) -> dict[str, float]:
+    return {"value": round(found.value, 3), "low": round(found.low, 3), "high": round(found.high, 3)}
 
 
 def _provenance(data: Cohort, penalizer: float, seed: int) -> dict[str, Any]:

@@ -15,6 +15,7 @@ from mewm.dynamics.choose import dynamics_names
 from mewm.exploration import Models
 from mewm.explore.settings import LIMITS, ExploreSettings
 from mewm.run_manifest import NOTICE, model_hashes, versions
+from mewm.survival.choose import survival_names
 from mewm.worker.options import DEVICES, Search
 from mewm.worker.policy import policy_names
 
@@ -36,6 +37,7 @@ def describe(models: Models) -> dict[str, Any]:
         "devices": list(DEVICES),
         "models": {role: {"name": name, "sha256": hashes.get(role)} for role, name in models.names.items()},
         "dynamics": dynamics_names(),
+        "survival": survival_names(),
         "assistants": assistant_names(),
         "policies": policy_names(),
         "searches": list(get_args(Search)),

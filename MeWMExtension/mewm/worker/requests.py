@@ -15,6 +15,8 @@ from mewm.errors import InputError
 from mewm.explore.fast import SMALL_BUDGET
 from mewm.explore.settings import LIMITS, ExploreSettings
 from mewm.run import check_name
+from mewm.survival.choose import DEFAULT as DEFAULT_SURVIVAL
+from mewm.survival.choose import survival_names
 from mewm.worker.fields import Fields, RequestError
 from mewm.worker.options import DEVICES, Search
 from mewm.worker.policy import PolicyChoice, read_choice
@@ -77,6 +79,7 @@ class RunRequest:
     keep: int = 5
     policy: PolicyChoice = field(default_factory=PolicyChoice)
     dynamics: str = DEFAULT
+    survival: str = DEFAULT_SURVIVAL
     assistant: str = DEFAULT_ASSISTANT
 
     @property
@@ -168,6 +171,9 @@ def _place(given: Fields) -> dict[str, Any]:
     dynamics = given.text("dynamics", DEFAULT)
     if not Path(dynamics).is_dir():
         _one_of(dynamics, tuple(dynamics_names()), "dynamics model")
+    survival = given.text("survival", DEFAULT_SURVIVAL)
+    if not Path(survival).is_dir():
+        _one_of(survival, tuple(survival_names()), "survival model")
     assistant = given.text("assistant", DEFAULT_ASSISTANT)
     if not Path(assistant).is_dir():
         _one_of(assistant, tuple(assistant_names()), "assistant")
@@ -179,6 +185,7 @@ def _place(given: Fields) -> dict[str, Any]:
         "name": name,
         "formulary": _formulary(given.fields("formulary", None)),
         "dynamics": dynamics,
+        "survival": survival,
         "assistant": assistant,
     }
 

@@ -27,6 +27,7 @@ from mewm.run_update import (
     ranked_protocol,
     require_same_models,
 )
+from mewm.survival.choose import choose_survival, survival_names
 from mewm.worker.fields import Fields
 from mewm.worker.job import Job
 from mewm.worker.policy import described_payload
@@ -75,9 +76,9 @@ class Runs:
         request = read_explore(job.params)
         _require_allowed(request.own, request.case.facts, request.formulary)
         policy = request.policy.build(job)
-        models = self._models_with(request.dynamics, request.assistant)
+        models = self._models_with(request.dynamics, request.assistant, request.survival)
         models = models if policy is None else replace(models, policy=policy)
-        with self._new_run(request, "explore", job) as (case, roi, progress, stream):
+        with self._new_run(request, "explore", job, models) as (case, roi, progress, stream):
             found = api.explore(
                 case,
                 goal=request.goal,
@@ -123,14 +124,15 @@ class Runs:
             return self._add(job, request)
         _require_allowed(request.own, request.case.facts, request.formulary)
         (own,) = request.own
-        with self._new_run(request, "simulate", job) as (case, roi, progress, stream):
+        models = self._models_with(request.dynamics, request.assistant, request.survival)
+        with self._new_run(request, "simulate", job, models) as (case, roi, progress, stream):
             found = api.simulate(
                 case,
                 own.text,
                 replicas=request.settings.replicas,
                 seed=request.settings.seed,
                 formulary=request.formulary,
-                models=self._models_with(request.dynamics, request.assistant),
+                models=models,
                 override_rules=True,
                 on_event=stream,
                 cancel=job.cancelled,
@@ -151,7 +153,7 @@ class Runs:
             require_same_models(folder, manifest, models)
             progress = Progress(job)
             case, roi = self._case_of(folder, manifest, progress)
-            stream = self._stream(job, progress, case, roi, folder, formulary_of_run(manifest), [])
+            stream = self._stream(job, progress, case, roi, folder, formulary_of_run(manifest), [], models)
             found = api.simulate(
                 case,
                 protocol,
@@ -176,7 +178,7 @@ class Runs:
         case, roi = self._case_of(folder, manifest, progress)
         formulary = formulary_of_run(manifest)
         _require_allowed([request.own], case.facts, formulary)
-        stream = self._stream(job, progress, case, roi, folder, formulary, [request.own])
+        stream = self._stream(job, progress, case, roi, folder, formulary, [request.own], models)
         found = api.simulate(
             case,
             request.own.text,
@@ -195,13 +197,15 @@ class Runs:
         notes = [warning for warning in found.warnings if warning not in manifest["warnings"]]
         return _result(folder, manifest, notes) | {"protocol_id": protocol_id(found.ranking[0].protocol)}
 
-    def _models_with(self, dynamics: str, assistant: str) -> Models:
-        """Return the models with dynamics and assistant by name."""
+    def _models_with(self, dynamics: str, assistant: str, survival: str) -> Models:
+        """Return the models with dynamics, assistant and survival model by name."""
         models = self._models
         if dynamics != models.dynamics.name:
             models = replace(models, dynamics=choose_dynamics(dynamics))
         if assistant != models.assistant.name:
             models = replace(models, assistant=self._assistant(assistant))
+        if survival != models.survival.name:
+            models = replace(models, survival=choose_survival(survival))
         return models
 
     def _assistant(self, name: str) -> AssistantModel:
@@ -211,17 +215,20 @@ class Runs:
         return self._warm[1]
 
     def _models_of(self, manifest: dict[str, Any]) -> Models:
-        """Return the models of a run: dynamics and assistant by name where known here, else those in use."""
+        """Return the models of a run: each by name where known here, else those in use."""
         made = manifest.get("models", {})
-        dynamics, assistant = made.get("dynamics"), made.get("assistant")
+        dynamics, assistant, survival = (made.get(role) for role in ("dynamics", "assistant", "survival"))
         here = self._models
         return self._models_with(
             dynamics if dynamics in dynamics_names() else here.dynamics.name,
             assistant if assistant in (*assistant_names(), LesionAssistant.name) else here.assistant.name,
+            survival if survival in survival_names() else here.survival.name,
         )
 
     @contextmanager
-    def _new_run(self, request: RunRequest, kind: str, job: Job) -> Iterator[tuple[Case, Roi, Progress, Stream]]:
+    def _new_run(
+        self, request: RunRequest, kind: str, job: Job, models: Models
+    ) -> Iterator[tuple[Case, Roi, Progress, Stream]]:
         """Read the case and open the run folder; whatever goes wrong inside leaves no folder behind."""
         folder = request.run
         if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
@@ -230,7 +237,8 @@ class Runs:
         case, roi = self._read_case(request.case, job, progress)
         try:
             begin_run(folder, kind, request.name)
-            yield case, roi, progress, self._stream(job, progress, case, roi, folder, request.formulary, request.own)
+            stream = self._stream(job, progress, case, roi, folder, request.formulary, request.own, models)
+            yield case, roi, progress, stream
         except BaseException:
             shutil.rmtree(folder, ignore_errors=True)
             raise
@@ -257,9 +265,10 @@ class Runs:
         folder: Path,
         formulary: Formulary,
         own: Sequence[OwnProtocol],
+        models: Models,
     ) -> Stream:
         protocols = [api.read_protocol(wanted.text) for wanted in own]
-        return Stream(job, progress, case, roi, folder, formulary, protocols, self._models.survival)
+        return Stream(job, progress, case, roi, folder, formulary, protocols, models.survival)
 
     def _case_of(self, folder: Path, manifest: dict[str, Any], progress: Progress) -> tuple[Case, Roi]:
         if self._last is None or self._last[0] != folder.resolve():
@@ -303,4 +312,5 @@ def _result(folder: Path, manifest: dict[str, Any], notes: Sequence[str] = ()) -
         "simulations": manifest["simulations"],
         "timings": manifest["timings"],
         "lesion": manifest["lesion"],
+        "outlook": manifest.get("outlook"),
     }

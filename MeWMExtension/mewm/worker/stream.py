@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from mewm.actions import rules
 from mewm.actions.text import render_protocol
-from mewm.rows import protocol_id, protocol_row, survival_curve
+from mewm.rows import protocol_id, protocol_row, survival_values
 from mewm.run_files import write_image
 from mewm.worker.job import Job
 
@@ -166,7 +166,7 @@ class Stream:
         findings = rules.check(protocol, self._case.facts, self._formulary)
         scored = replace(event.scored, findings=findings)
         row: dict[str, Any] = protocol_row(scored, rank=None, own=own)
-        row["survival_curve"] = survival_curve(self._survival, scored.risks)
+        row |= survival_values(self._survival, scored.risks)
         self._job.send("scored", row=row)
         if scored.complete and scored.risk < self._lowest:
             self._lowest = scored.risk

@@ -1,0 +1,190 @@
+"""``mewm train survival``: read the cohort and simulate futures once, then train the network."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from torch import nn
+
+from mewm.cohort.dataset import Cohort, read_cohort
+from mewm.errors import InputError
+from mewm.roles import AssistantModel, DynamicsModel
+from mewm.survival.attention.network import SurvivalNetwork
+from mewm.survival.attention.numbers import groups
+from mewm.training.learner import Learner
+from mewm.training.loop import Report, Validate, train
+from mewm.training.processes import processes
+from mewm.training.survival.config import SurvivalConfig
+from mewm.training.survival.examples import future_draws
+from mewm.training.survival.futures import NUMBERS, READ, FutureRegions, open_futures
+from mewm.training.survival.loss import survival_loss
+from mewm.training.survival.validation import validation_figures
+from mewm.training.volumes import table_hash
+
+if TYPE_CHECKING:
+    from torch.utils.tensorboard import SummaryWriter
+
+CHECKPOINTS = "checkpoints"
+LEARNER = "survival"
+# A number that did not vary must not be blown up where it does.
+_LEAST_SPREAD = 1e-3
+
+
+def train_survival(
+    cohort: Path,
+    work: Path,
+    config: SurvivalConfig,
+    dynamics: DynamicsModel,
+    assistant: AssistantModel,
+    *,
+    device: str | None = None,
+    tell: Callable[[Report], None] | None = None,
+    reading: Callable[[int, int], None] | None = None,
+) -> float:
+    """Train on most of the train split; the rest and the validation split choose the best checkpoint by c-index.
+
+    The test split is not read. The same call goes on where an earlier one was stopped.
+
+    Args:
+        cohort: dataset folder (docs/cohort.md).
+        work: gets the regions and ``checkpoints``.
+        config: the configuration.
+        dynamics: simulates futures of the as-treated protocols.
+        assistant: labels CTs, as it will in use.
+        device: where; without one the fastest there is. Under ``torchrun`` every process takes its share.
+        tell: called with losses and validation figures.
+        reading: called with cases done and cases in all while regions are made.
+
+    Returns:
+        The best validation c-index.
+
+    Raises:
+        InputError: the cohort or the configuration cannot be used.
+        Cancelled: the user interrupted; the same call goes on.
+    """
+    data, work = read_cohort(Path(cohort)), Path(work)
+    with processes(device) as group:
+        if group.first:
+            open_cohort(data, config, dynamics, assistant, work, reading)
+        group.wait()
+        regions = open_cohort(data, config, dynamics, assistant, work)
+        learning, held = parts(regions, config)
+        network = make_network(config)
+        standardise(network, regions, learning)
+        if config.pretrained:
+            network.encoder.begin_with(Path(config.pretrained))
+        network.to(group.device)
+        network.encoder.to(memory_format=torch.channels_last_3d)
+        median = float(np.median([regions.rows[case].os_weeks for case in learning]))
+        draws = future_draws(regions, learning, network.names, config.futures, config.augmentation, config.loop.seed)
+        learner = Learner(network, survival_loss(network, config.objective, median), config.optimisation)
+        discordance = train(
+            {LEARNER: learner},
+            draws,
+            config.loop,
+            work / CHECKPOINTS,
+            group,
+            validate=_validation(regions, held, group.device) if group.first else None,
+            config={**_described(config), "cohort": table_hash(data), "models": _models(dynamics, assistant)},
+            tell=tell if group.first else None,
+        )
+        return 1 - discordance
+
+
+def make_network(config: SurvivalConfig) -> SurvivalNetwork:
+    """Return the untrained network of a configuration, the same for the same seed.
+
+    Raises:
+        InputError: the network takes no such argument.
+    """
+    torch.manual_seed(config.loop.seed)
+    try:
+        return SurvivalNetwork(**network_arguments(config))
+    except TypeError as error:
+        raise InputError(f"The configuration's network cannot be built ({error}).") from error
+
+
+def network_arguments(config: SurvivalConfig) -> dict[str, Any]:
+    """Return the arguments of :class:`SurvivalNetwork`, as they stand in the bundle."""
+    return {"groups": groups(config.numbers), **config.network}
+
+
+def open_cohort(
+    data: Cohort,
+    config: SurvivalConfig,
+    dynamics: DynamicsModel,
+    assistant: AssistantModel,
+    work: Path,
+    reading: Callable[[int, int], None] | None = None,
+) -> FutureRegions:
+    """Return the regions of the train and validation splits.
+
+    Raises:
+        InputError: one of them is empty.
+    """
+    rows = data.split("train", "val")
+    for split in ("train", "val"):
+        if not any(row.split == split for row in rows):
+            raise InputError(f"The cohort {data.folder} has no case in its {split} split; choose another.")
+    return open_futures(
+        data,
+        rows,
+        config.region,
+        config.futures.simulated,
+        dynamics,
+        assistant,
+        work,
+        seed=config.loop.seed,
+        report=reading,
+    )
+
+
+def parts(regions: FutureRegions, config: SurvivalConfig) -> tuple[list[int], list[int]]:
+    """Return the cases to learn from, and those to choose and calibrate by, as places in ``regions``.
+
+    Which cases of the train split are held out depends on seed and names alone, not on their order.
+    """
+    learning: list[int] = []
+    held: list[int] = []
+    for place, row in enumerate(regions.rows):
+        digest = hashlib.sha256(f"held out {config.loop.seed}:{row.case_id}".encode()).digest()
+        chosen = int.from_bytes(digest[:4], "little") / 2**32 < config.futures.held_out
+        (held if row.split == "val" or chosen else learning).append(place)
+    if not learning:
+        raise InputError(f"A held_out share of {config.futures.held_out:g} leaves no case to learn from; lower it.")
+    return learning, held
+
+
+def standardise(network: SurvivalNetwork, regions: FutureRegions, cases: list[int]) -> None:
+    """Set mean and spread of the network's numbers to those of some cases; one that nobody states keeps 0 and 1."""
+    columns = [NUMBERS.index(name) for name in network.names]
+    values = regions.numbers[cases, READ][:, columns]
+    for place in range(values.shape[1]):
+        known = values[np.isfinite(values[:, place]), place]
+        if known.size:
+            network.mean[place] = float(known.mean())
+            spread = float(known.std())
+            network.scale[place] = spread if spread > _LEAST_SPREAD else 1.0
+
+
+def _validation(regions: FutureRegions, held: list[int], device: torch.device) -> Validate:
+    def validate(modules: Mapping[str, nn.Module], board: SummaryWriter, step: int) -> Mapping[str, float]:
+        network = modules[LEARNER]
+        assert isinstance(network, SurvivalNetwork)
+        return validation_figures(network, regions, held, device)
+
+    return validate
+
+
+def _described(config: SurvivalConfig) -> dict[str, Any]:
+    return {key: value for key, value in asdict(config).items() if key not in ("loop", "name")}
+
+
+def _models(*models: Any) -> list[Any]:
+    return [[model.name, getattr(model, "sha256", None)] for model in models]
