@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import math
+import re
 import zipfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -11,9 +12,10 @@ from pathlib import Path
 from typing import Any
 
 from mewm.clinical import ClinicalFacts, read_facts
-from mewm.cohort.hcc_tace_seg.headers import PATIENT_ID
 from mewm.errors import InputError, MewmError
 
+PATIENT_ID = re.compile(r"HCC_\d{1,4}")
+"""Patient ids of the collection; any other id could name a patient and is never used."""
 ID = "TCIA_ID"
 DEATH = "Death_1_StillAliveorLostToFU_0"
 _NEEDED = (ID, DEATH, "OS", "chemotherapy", "Interval_FU")

@@ -14,10 +14,9 @@ from typing import Any
 import pydicom
 from pydicom.errors import InvalidDicomError
 
+from mewm.cohort.hcc_tace_seg.clinical_table import PATIENT_ID
 from mewm.errors import InputError
 
-PATIENT_ID = re.compile(r"HCC_\d{1,4}")
-"""Patient ids of the collection; any other id could name a patient and is never used."""
 _TAGS = [
     "PatientID",
     "StudyInstanceUID",
