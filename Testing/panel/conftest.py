@@ -33,6 +33,8 @@ def slicer_session(tmp_path_factory):
 class FakeEngine:
     """Stands where the engine process is: keeps requests, sends what a test tells it to."""
 
+    running = True
+
     def __init__(self):
         self.requests = []
         self.cancelled = []

@@ -170,6 +170,27 @@ def test_the_selection_drives_the_views(desk, case_nodes, rows, future_files, re
     np.testing.assert_array_equal(slicer_util.arrayFromVolume(ct), before)
 
 
+def test_a_view_that_comes_in_later_shows_the_same_slice(desk, case_nodes, rows, future_files, result):
+    ct, _ = _explore(desk, case_nodes)
+    _stream(desk, rows[:2], future_files, ct)
+    _finish(desk, rows[:2], result)
+    red, green = (desk.scene.GetSingletonNode(name, "vtkMRMLSliceNode") for name in ("Red", "Green"))
+    # As Slicer leaves it when a volume is loaded: the CT in every view, Green coronal.
+    desk.scene.GetSingletonNode("Green", "vtkMRMLSliceCompositeNode").SetBackgroundVolumeID(ct.GetID())
+    green.SetOrientation("Coronal")
+    red.JumpSliceByOffsetting(0, 0, 3)
+    red.SetXYZOrigin(4, 5, 0)
+    desk.panel.review.select([row["protocol_id"] for row in rows[:2]])
+    matrices = [slicer_util.arrayFromVTKMatrix(node.GetSliceToRAS()) for node in (red, green)]
+    np.testing.assert_array_equal(*matrices)
+    assert green.GetXYZOrigin() == red.GetXYZOrigin() == (4, 5, 0)
+    assert green.GetFieldOfView()[0] == red.GetFieldOfView()[0]
+    # What the user does to it afterwards stays.
+    green.SetOrientation("Sagittal")
+    desk.panel.review.select([row["protocol_id"] for row in rows[1::-1]])
+    assert green.GetOrientation() == "Sagittal"
+
+
 def test_columns_sort_by_number(desk, case_nodes, rows, result):
     _explore(desk, case_nodes)
     many = [

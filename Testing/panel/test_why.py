@@ -1,6 +1,6 @@
 """The path of the search to a protocol, in words."""
 
-from MeWMModuleLib.why import path_of, why_html
+from MeWMModuleLib.why import path_of, spread_words, why_html
 
 LOBA = {"agent": "lobaplatin", "kind": "drug", "dose": 30.0, "unit": "mg", "size_um": None}
 EPI = {"agent": "epirubicin", "kind": "drug", "dose": 50.0, "unit": "mg", "size_um": None}
@@ -81,3 +81,10 @@ def test_a_protocol_the_beams_left_behind_says_where():
 def test_an_own_protocol_with_violations_says_so():
     html = why_html(_row("Mitomycin 10 mg; Lipiodol 10 ml", origin="yours", violations="Not <allowed>."), {})
     assert "Not &lt;allowed&gt;." in html and "You entered this protocol." in html and "no search tree" in html
+
+
+def test_a_spread_that_rounds_to_nothing_is_not_told_as_none():
+    assert spread_words(0.0) == " ± <0.01" and spread_words(0.123) == " ± 0.12" and spread_words(None) == ""
+    assert "risk −1.00 ± <0.01 over 1 simulated future<" in why_html(
+        _row("Lipiodol 10 ml", risk=-1.0, risk_sd=0.001, replicas=1), {}
+    )

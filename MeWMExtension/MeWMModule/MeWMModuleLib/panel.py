@@ -153,6 +153,8 @@ class Panel:
 
     def scene_closing(self) -> None:
         """Stop what runs and let go of the scene's nodes."""
+        # What was told of the scene that goes does not hold for the next.
+        self.tell("")
         self.controller.scene_closing()
         self.set_parameters(None)
 

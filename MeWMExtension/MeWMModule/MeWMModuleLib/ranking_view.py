@@ -9,6 +9,8 @@ from typing import Any
 
 import qt
 
+from MeWMModuleLib.why import spread_words
+
 ID_ROLE = qt.Qt.UserRole + 1
 # How the engine names the guideline policy where it took over.
 IN_PLACE = "guideline (in place of"
@@ -164,8 +166,7 @@ def _number(key: str, pattern: str, factor: float = 1.0) -> tuple[Callable, Call
 
 
 def _risk(row: dict[str, Any]) -> str:
-    spread = "" if row["risk_sd"] is None else f" ± {row['risk_sd']:.2f}"
-    return _number("risk", "{:.2f}")[0](row) + spread
+    return _number("risk", "{:.2f}")[0](row) + spread_words(row["risk_sd"])
 
 
 def _protocol(row: dict[str, Any]) -> str:

@@ -36,7 +36,9 @@ class Look:
     outlines: frozenset[str] = field(default_factory=lambda: frozenset({VIABLE, NECROSIS, OIL}))
 
 
-def show(run: LiveRun, protocol_ids: Sequence[str], look: Look, *, centre: bool = False) -> list[Future]:
+def show(
+    run: LiveRun, protocol_ids: Sequence[str], look: Look, *, centre: bool = False, before: int = 0
+) -> list[Future]:
     """Show futures beside the pre-treatment CT in the layout for their number.
 
     Args:
@@ -44,6 +46,7 @@ def show(run: LiveRun, protocol_ids: Sequence[str], look: Look, *, centre: bool 
         protocol_ids: protocols to show, at most four; one without volumes is left out.
         look: how.
         centre: move all slices to the middle of the lesion.
+        before: how many futures were shown before; views after these take plane, place and zoom of the first.
 
     Returns:
         The futures that are shown.
@@ -54,8 +57,10 @@ def show(run: LiveRun, protocol_ids: Sequence[str], look: Look, *, centre: bool 
         return []
     in_layout = show_layout(scene, len(futures))
     _prepare(run, PRE_VIEW, None, look, centre)
-    for name, future in zip(FUTURE_VIEWS, futures, strict=False):
+    for place, (name, future) in enumerate(zip(FUTURE_VIEWS, futures, strict=False)):
         _prepare(run, name, future, look, centre)
+        if not centre and place >= before:
+            _follow_first(run, name)
     _outlines(run, futures, look)
     show_plot_and_table(run, [future.protocol_id for future in futures] if in_layout else [])
     return futures
@@ -126,22 +131,27 @@ def _prepare(run: LiveRun, name: str, future: Future | None, look: Look, centre:
         return
     composite.SetLinkedControl(True)
     composite.SetHotLinkedControl(True)
-    fresh = composite.GetBackgroundVolumeID() != run.ct.GetID()
     _layers(composite, run, future, look)
     if centre:
         node.SetOrientation("Axial")
         width, height, _ = node.GetDimensions()
         extent = max(CONTEXT_MM, 1.6 * run.diameter_mm)
         node.SetFieldOfView(extent, extent * height / max(width, 1), node.GetFieldOfView()[2])
+        node.SetXYZOrigin(0.0, 0.0, 0.0)
         node.JumpSliceByCentering(*_on_voxel(run))
-    elif fresh and name != PRE_VIEW:
-        # A view that comes in later takes plane, place and zoom of the pre-treatment view.
-        first = slice_node(run.scene, PRE_VIEW)
-        node.GetSliceToRAS().DeepCopy(first.GetSliceToRAS())
-        node.UpdateMatrices()
-        width, height, _ = node.GetDimensions()
-        extent = first.GetFieldOfView()[0]
-        node.SetFieldOfView(extent, extent * height / max(width, 1), node.GetFieldOfView()[2])
+
+
+def _follow_first(run: LiveRun, name: str) -> None:
+    """Give a view plane, place and zoom of the pre-treatment view, whatever it showed before."""
+    first, node = slice_node(run.scene, PRE_VIEW), slice_node(run.scene, name)
+    if first is None or node is None:
+        return
+    node.GetSliceToRAS().DeepCopy(first.GetSliceToRAS())
+    node.SetXYZOrigin(*first.GetXYZOrigin())
+    node.UpdateMatrices()
+    width, height, _ = node.GetDimensions()
+    extent = first.GetFieldOfView()[0]
+    node.SetFieldOfView(extent, extent * height / max(width, 1), node.GetFieldOfView()[2])
 
 
 def _layers(composite: Any, run: LiveRun, future: Future | None, look: Look) -> None:

@@ -123,7 +123,7 @@ class ReviewSection:
             if missing is not None:
                 self.panel.fetch_volumes(run, missing)
         self._look = self._wanted_look()
-        self.shown = review.show(run, ids[:MOST], self._look, centre=bool(centre))
+        self.shown = review.show(run, ids[:MOST], self._look, centre=bool(centre), before=len(self.shown))
         review.same_window(run, self.shown)
         self._make_surfaces()
 

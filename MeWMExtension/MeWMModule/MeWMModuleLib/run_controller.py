@@ -223,7 +223,7 @@ class RunController:
 
     def _send(self, job: Job, method: str, params: Mapping[str, Any]) -> None:
         self.state = RUNNING
-        self.progress = Progress("Starting the engine")
+        self.progress = Progress("Asking the engine" if self.engine.running else "Starting the engine")
         try:
             job.request = self.engine.request(method, params, lambda event: self._on_event(job, event))
         except MewmError as error:

@@ -100,6 +100,13 @@ def why_html(row: Mapping[str, Any], search: Mapping[str, Any]) -> str:
     return "".join(parts)
 
 
+def spread_words(spread: float | None) -> str:
+    """Return ``" ± 0.12"``, empty for ``None``; a spread that would round to nothing is small, not absent."""
+    if spread is None:
+        return ""
+    return f" ± {spread:.2f}" if spread >= 0.005 else " ± <0.01"
+
+
 def _move(number: int, step: Mapping[str, Any], whole: tuple, wanted: tuple | None) -> tuple[Move, tuple, tuple] | None:
     """Return the move of a step onto the protocol wanted, or onto any part of the whole one while none is."""
     for branch in step["branches"]:
@@ -143,7 +150,8 @@ def _risk_html(told: str) -> str:
     """Which volumes drove the risk; what stands after the semicolon says by what method that was found."""
     shares, _, method = told.partition("; ")
     items = "".join(f"<li>{escape(share.replace('-', chr(0x2212)))}</li>" for share in shares.split(", "))
-    return f"<p><b>What the risk is made of</b> (log hazard; plus raises it)</p><ul>{items}</ul><p>{escape(method)}</p>"
+    how = f"<small>Method: {escape(method)}. The risk above is the mean of all simulated futures.</small>"
+    return f"<p><b>What the risk is made of</b> (log hazard; plus raises it)</p><ul>{items}</ul><p>{how}</p>"
 
 
 def _cuts_html(cut: list[Mapping[str, Any]]) -> list[str]:
@@ -165,8 +173,8 @@ def _cuts_html(cut: list[Mapping[str, Any]]) -> list[str]:
 
 def _title(row: Mapping[str, Any]) -> str:
     rank = f"{row['rank']}. " if row.get("rank") else ""
-    spread = f" ± {row['risk_sd']:.2f}" if row.get("risk_sd") is not None else ""
-    return f"{rank}{row['protocol']}: risk {_signed(row['risk'])}{spread} over {row['replicas']} simulated futures"
+    futures = f"{row['replicas']} simulated future{'s' if row['replicas'] != 1 else ''}"
+    return f"{rank}{row['protocol']}: risk {_signed(row['risk'])}{spread_words(row.get('risk_sd'))} over {futures}"
 
 
 def _all_cuts(search: Mapping[str, Any]) -> list[Mapping[str, Any]]:
