@@ -313,8 +313,6 @@ def _warnings(
     told = [*case.warnings, *notes]
     unfamiliar = getattr(survival, "unfamiliar", None)
     told += [] if unfamiliar is None else unfamiliar(roi)
-    if not roi.liver_given:
-        told.append("No liver mask was given; the liver is estimated around the lesion.")
     told += [f"{f.message} ({f.source})" for f in findings if f.severity == "warning"]
     return tuple(dict.fromkeys(told))
 

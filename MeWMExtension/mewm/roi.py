@@ -60,7 +60,6 @@ class Roi:
         spacing: edge of a voxel in mm, between 1 and 2.
         origin: LPS coordinates in mm of the centre of voxel ``[0, 0, 0]``, in (x, y, z) order.
         facts: clinical facts of the case.
-        liver_given: whether ``liver`` comes from the user.
     """
 
     ct: np.ndarray
@@ -71,7 +70,6 @@ class Roi:
     spacing: float
     origin: tuple[float, float, float]
     facts: ClinicalFacts
-    liver_given: bool = True
 
 
 def cut_roi(case: Case) -> Roi:
@@ -113,7 +111,6 @@ def cut_roi(case: Case) -> Roi:
         spacing=spacing,
         origin=(float(origin[0]), float(origin[1]), float(origin[2])),
         facts=case.facts,
-        liver_given=case.liver is not None,
     )
 
 

@@ -297,7 +297,6 @@ def test_a_grid_image_lies_where_the_roi_lies(phantom_case):
 def test_the_estimated_liver_is_the_liver(phantoms):
     ct, lesion, liver = phantoms.make_phantom(72, (2.0, 2.0, 2.0), lesion_centre=(6.0, -10.0, 4.0))
     given, guess = cut_roi(make_case(ct, lesion, liver_image=liver)), cut_roi(make_case(ct, lesion))
-    assert given.liver_given and not guess.liver_given
     overlap = 2 * (given.liver & guess.liver).sum() / (given.liver.sum() + guess.liver.sum())
     assert overlap > 0.95
 

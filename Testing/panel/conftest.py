@@ -255,7 +255,7 @@ def result():
             "created": "2026-01-02T03:04:05+00:00",
             "kind": "explore",
             "rows": [{**one, "rank": n, "folder": ""} for n, one in enumerate(ranked, start=1)],
-            "warnings": ["No liver mask was given; the liver is estimated around the lesion."],
+            "warnings": ["No liver mask was given; the liver around the lesion is estimated from the CT."],
             "simulations": {"run": 12},
             "timings": {"search_s": 3.0},
             "lesion": {"centre_lps": [0, 0, 0], "diameter_mm": 20.0, "volume_ml": 3.0},

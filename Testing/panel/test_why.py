@@ -85,6 +85,6 @@ def test_an_own_protocol_with_violations_says_so():
 
 def test_a_spread_that_rounds_to_nothing_is_not_told_as_none():
     assert spread_words(0.0) == " ± <0.01" and spread_words(0.123) == " ± 0.12" and spread_words(None) == ""
-    assert "risk −1.00 ± <0.01 over 1 simulated future<" in why_html(
+    assert "risk −1.00 ± &lt;0.01 over 1 simulated future<" in why_html(
         _row("Lipiodol 10 ml", risk=-1.0, risk_sd=0.001, replicas=1), {}
     )

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from mewm.assistant.intensity import IntensityAssistant
-from mewm.assistant.without import LesionAssistant
 from mewm.bundle import WEIGHTS
 from mewm.errors import InputError, ResourceError
 from mewm.resources import resource_path
-from mewm.roles import AssistantModel
 
-DEFAULT = IntensityAssistant.name
+if TYPE_CHECKING:
+    from mewm.roles import AssistantModel
+
+DEFAULT = "intensity"
 NONE = "none"
 NNUNET = "nnU-Net"
 BUNDLE = "assistant_nnunet"
@@ -43,6 +44,9 @@ def choose_assistant(name: str = DEFAULT, device: str | None = None) -> Assistan
         InputError: the name is unknown, the model has no weights here, or an own network does not fit.
         ResourceError: nnunetv2 is missing, or a file of the bundle is missing or was changed.
     """
+    from mewm.assistant.intensity import IntensityAssistant
+    from mewm.assistant.without import LesionAssistant
+
     # A manifest names the model in full.
     if name in (NONE, LesionAssistant.name):
         return LesionAssistant()

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from mewm.bundle import WEIGHTS
-from mewm.dynamics.mechanistic import MechanisticDynamics
 from mewm.errors import InputError, ResourceError
 from mewm.resources import resource_path
-from mewm.roles import DynamicsModel
 
-DEFAULT = MechanisticDynamics.name
+if TYPE_CHECKING:
+    from mewm.roles import DynamicsModel
+
+DEFAULT = "mechanistic"
 BUNDLES = {
     "action-conditioned diffusion": "dynamics_diffusion",
     "text-conditioned diffusion without the contrastive loss": "dynamics_without_contrastive",
@@ -47,6 +49,8 @@ def choose_dynamics(name: str = DEFAULT) -> DynamicsModel:
         ResourceError: torch is missing, or a file of the bundle is missing or was changed.
     """
     if name == DEFAULT:
+        from mewm.dynamics.mechanistic import MechanisticDynamics
+
         return MechanisticDynamics()
     folder = trained_bundles().get(name)
     if folder is None:

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from mewm.bundle import WEIGHTS
 from mewm.errors import InputError, ResourceError
 from mewm.resources import resource_path
-from mewm.roles import SurvivalModel
-from mewm.survival.cox import FILE, CoxSurvival
 
-DEFAULT = CoxSurvival.name
+if TYPE_CHECKING:
+    from mewm.roles import SurvivalModel
+
+DEFAULT = "cox"
 BUNDLES = {"attention": "survival_attention"}
 """Learned models by name: folders under Resources/Models."""
 
@@ -42,6 +44,8 @@ def choose_survival(name: str = DEFAULT) -> SurvivalModel:
         InputError: the name is unknown, or the model has no weights here.
         ResourceError: torch is missing, or a file of the bundle is missing or was changed.
     """
+    from mewm.survival.cox import FILE, CoxSurvival
+
     if name == DEFAULT:
         return CoxSurvival.load()
     folder = trained_bundles().get(name)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -48,7 +48,6 @@ if TYPE_CHECKING:
     from mewm.clinical import ClinicalFacts
     from mewm.exploration import Exploration, Models
     from mewm.roi import Roi
-    from mewm.roles import AssistantModel
 
 Result = dict[str, Any]
 
@@ -61,8 +60,8 @@ class Runs:
         self._models = models
         # The case of the last run, so that a protocol added to it does not read and cut it again.
         self._last: tuple[Path, Case, Roi] | None = None
-        # An assistant of another name than that of the models, kept warm.
-        self._warm: tuple[str, AssistantModel] | None = None
+        # Role → the last model of another name than that of the models, kept warm: a network takes seconds to load.
+        self._warm: dict[str, tuple[str, Any]] = {}
         # The case of the last preview, which is explored next.
         self._previewed: tuple[CaseFiles, tuple[Any, ...], Case, Roi] | None = None
 
@@ -201,18 +200,18 @@ class Runs:
         """Return the models with dynamics, assistant and survival model by name."""
         models = self._models
         if dynamics != models.dynamics.name:
-            models = replace(models, dynamics=choose_dynamics(dynamics))
+            models = replace(models, dynamics=self._kept("dynamics", dynamics, choose_dynamics))
         if assistant != models.assistant.name:
-            models = replace(models, assistant=self._assistant(assistant))
+            models = replace(models, assistant=self._kept("assistant", assistant, choose_assistant))
         if survival != models.survival.name:
-            models = replace(models, survival=choose_survival(survival))
+            models = replace(models, survival=self._kept("survival", survival, choose_survival))
         return models
 
-    def _assistant(self, name: str) -> AssistantModel:
-        """Return an assistant by name; the last one stays loaded."""
-        if self._warm is None or self._warm[0] != name:
-            self._warm = (name, choose_assistant(name))
-        return self._warm[1]
+    def _kept(self, role: str, name: str, choose: Callable[[str], Any]) -> Any:
+        """Return a model by name; the last one of each role stays loaded."""
+        if role not in self._warm or self._warm[role][0] != name:
+            self._warm[role] = (name, choose(name))
+        return self._warm[role][1]
 
     def _models_of(self, manifest: dict[str, Any]) -> Models:
         """Return the models of a run: each by name where known here, else those in use."""

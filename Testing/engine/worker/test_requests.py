@@ -1,6 +1,8 @@
 """What the engine process answers to requests, right and wrong."""
 
 import json
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -101,3 +103,14 @@ def test_a_folder_with_something_in_it_is_never_written_to(worker, case, tmp_pat
 def test_failures_have_their_kind(failure, kind, told):
     error = described(failure)
     assert error["kind"] == kind and told in error["message"]
+
+
+def test_the_names_that_can_be_chosen_are_those_of_the_models_and_load_nothing():
+    code = (
+        "import mewm.assistant.choose as a, mewm.dynamics.choose as d, mewm.survival.choose as s, sys\n"
+        "names = a.DEFAULT, d.DEFAULT, s.DEFAULT, a.assistant_names(), d.dynamics_names(), s.survival_names()\n"
+        "assert not {'numpy', 'scipy', 'SimpleITK', 'torch'} & sys.modules.keys(), 'the panel opens with these names'\n"
+        "assert names[:3] == (names[3][0], names[4][0], names[5][0])\n"
+        "assert names[:3] == (a.choose_assistant().name, d.choose_dynamics().name, s.choose_survival().name)\n"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
