@@ -59,7 +59,7 @@ class FakeEngine:
 class FakeDependencies:
     """Everything is installed."""
 
-    def ensure(self, python=""):
+    def ensure(self, python="", learned=False):
         pass
 
 

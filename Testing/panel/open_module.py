@@ -15,7 +15,7 @@ for _folder in (Path(__file__).parent, REPOSITORY / "MeWMExtension" / "MeWMModul
 class NoDependencies:
     """Everything is installed."""
 
-    def ensure(self, python=""):
+    def ensure(self, python="", learned=False):
         pass
 
 

@@ -13,7 +13,14 @@ from packaging.requirements import Requirement
 
 from mewm.errors import MewmError
 from MeWMModuleLib import dependencies, sample_data
-from MeWMModuleLib.dependencies import ESSENTIAL, REQUIREMENTS, SIZES_MB, Dependencies, slicer_install
+from MeWMModuleLib.dependencies import (
+    FOR_THE_PAGE,
+    LEARNED_REQUIREMENTS,
+    REQUIREMENTS,
+    SIZES_MB,
+    Dependencies,
+    slicer_install,
+)
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 SLICER = {"numpy": "2.2.0", "scipy": "1.17.0", "SimpleITK": "2.5.0", "pillow": "11.0"}
@@ -40,7 +47,7 @@ class Slicer:
             raise subprocess.CalledProcessError(1, "pip install")
         self.installed += requirements
         for requirement in map(Requirement, requirements):
-            pins = [spec.version for spec in requirement.specifier]
+            pins = [spec.version for spec in requirement.specifier if spec.operator != "<"]
             self.packages[requirement.name.lower()] = pins[0]
 
     def version(self, name):
@@ -104,6 +111,27 @@ def test_in_a_prepared_python_nothing_is_installed():
     assert slicer.asked == []
 
 
+def test_a_learned_model_is_told_its_size_and_asked_for_again_until_it_is_there():
+    page = {"fpdf2": "2.8.9", "defusedxml": "0.7.1", "fonttools": "4.68.0"}
+    slicer = Slicer({**SLICER, **page}, [False, True])
+    slicer.dependencies.ensure()
+    assert slicer.asked == []
+    with pytest.raises(MewmError, match="choose the models that need no PyTorch"):
+        slicer.dependencies.ensure(learned=True)
+    slicer.dependencies.ensure(learned=True)
+    assert "PyTorch" in slicer.asked[-1] and "5.4 GB" in slicer.asked[-1]
+    assert "torch<2.15,>=2.4" in slicer.installed
+
+
+def test_the_requirements_of_the_learned_models_are_the_projects():
+    tomllib = pytest.importorskip("tomllib", reason="Python before 3.11 has no tomllib")
+    project = tomllib.loads((REPOSITORY / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    extra = {Requirement(line) for line in project["optional-dependencies"]["learned"]}
+    lines = LEARNED_REQUIREMENTS.read_text(encoding="utf-8").splitlines()
+    learned = {Requirement(line) for line in lines if line and not line.startswith("#")}
+    assert learned <= extra and {requirement.name for requirement in learned} <= SIZES_MB.keys()
+
+
 def test_an_older_numpy_counts_as_missing():
     slicer = Slicer({**SLICER, "numpy": "1.26.4"}, [True])
     slicer.dependencies.ensure()
@@ -118,6 +146,31 @@ def test_slicer_installs_with_its_own_window_and_without_a_second_question(monke
     monkeypatch.setitem(sys.modules, "slicer", slicer)
     slicer_install(["fpdf2==2.8.9"])
     assert calls == [((["fpdf2==2.8.9"],), {"prompt_install": False, "requester": "MeWM"})]
+
+
+@pytest.mark.parametrize("answer", [object(), None])
+def test_pytorch_comes_by_its_extension_where_that_is_installed(monkeypatch, answer):
+    calls = []
+    slicer = types.ModuleType("slicer")
+    slicer.packaging = types.ModuleType("slicer.packaging")
+    slicer.packaging.pip_ensure = lambda requirements, **_options: calls.append(requirements)
+    utils = types.ModuleType("PyTorchUtils")
+    utils.PyTorchUtilsLogic = lambda: types.SimpleNamespace(installTorch=lambda **asked: calls.append(asked) or answer)
+    monkeypatch.setitem(sys.modules, "slicer", slicer)
+    monkeypatch.setitem(sys.modules, "PyTorchUtils", utils)
+    wanted = ["torch>=2.4,<2.15", "torchvision>=0.19", "monai>=1.5"]
+    asked = {
+        "askConfirmation": False,
+        "torchVersionRequirement": "<2.15,>=2.4",
+        "torchvisionVersionRequirement": ">=0.19",
+    }
+    if answer is None:
+        with pytest.raises(MewmError, match="did not install PyTorch"):
+            slicer_install(wanted)
+        assert calls == [asked]
+    else:
+        slicer_install(wanted)
+        assert calls == [asked, ["monai>=1.5"]]
 
 
 def test_an_older_slicer_is_told_so(monkeypatch):
@@ -147,7 +200,7 @@ def required():
 def test_the_requirements_are_the_projects_pins():
     for requirement in required():
         pinned = pins()[requirement.name.lower()]
-        if requirement.name.lower() in {*ESSENTIAL, "pillow"}:
+        if requirement.name.lower() not in FOR_THE_PAGE - {"pillow"}:
             assert requirement.specifier.contains(pinned)
         else:
             assert str(requirement.specifier) == f"=={pinned}"

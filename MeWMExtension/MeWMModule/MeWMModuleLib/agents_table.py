@@ -31,7 +31,6 @@ class AgentsTable:
         table.columnCount = 4
         table.rowCount = len(self._ids)
         table.setHorizontalHeaderLabels(["Agent", "Dose", "Unit", "Size (µm)"])
-        table.verticalHeader().hide()
         for row, identifier in enumerate(self._ids):
             agent = load_action_base().agents[identifier]
             name = qt.QTableWidgetItem(agent.name)

@@ -9,6 +9,7 @@ import qt
 from mewm.actions.base import load_action_base
 from MeWMModuleLib.bindings import FACT_CHOICES, PATHS, ComboBinding, PathBinding
 from MeWMModuleLib.masks import likely_choice, mask_choices
+from MeWMModuleLib.model_choices import model_choices
 from MeWMModuleLib.policy_dialog import OFFLINE
 from MeWMModuleLib.request import unavailable_of
 
@@ -40,6 +41,7 @@ class CaseSection:
         self._combos: list[ComboBinding | PathBinding] = [
             *(ComboBinding(getattr(ui, widget), name, choices) for name, (widget, choices) in FACT_CHOICES.items()),
             *(PathBinding(getattr(ui, widget), name) for name, widget in PATHS.items()),
+            *(ComboBinding(getattr(ui, f"{name}ComboBox"), name, known) for name, known in model_choices().items()),
             self.policy,
             self.device,
         ]

@@ -16,9 +16,10 @@ if TYPE_CHECKING:
     from packaging.requirements import Requirement
 
 REQUIREMENTS = Path(__file__).resolve().parents[1] / "Resources" / "requirements.txt"
-# Without these no case can be computed; the others are for the PDF of an export.
-ESSENTIAL = {"numpy", "scipy", "simpleitk"}
-# Installed size in MB, as measured on Linux with Python 3.11.
+LEARNED_REQUIREMENTS = REQUIREMENTS.with_name("requirements-learned.txt")
+# Only for the PDF of an export; without the others the case cannot be computed.
+FOR_THE_PAGE = {"pillow", "fpdf2", "defusedxml", "fonttools"}
+# Installed size in MB, as measured on Linux with Python 3.11; PyTorch with its libraries for NVIDIA, the largest build.
 SIZES_MB = {
     "numpy": 71,
     "scipy": 143,
@@ -27,6 +28,13 @@ SIZES_MB = {
     "fpdf2": 3,
     "defusedxml": 1,
     "fonttools": 30,
+    "torch": 5300,
+    "torchvision": 15,
+    "safetensors": 2,
+    "open_clip_torch": 3,
+    "monai": 16,
+    "nnunetv2": 4,
+    "timm": 18,
 }
 OFFLINE = "Without internet: choose a prepared Python under Advanced (docs/offline.md)."
 
@@ -57,19 +65,21 @@ class Dependencies:
         self._requirements = requirements
         self._declined = False
 
-    def missing(self) -> list[Requirement]:
-        """Return the requirements that this Python does not meet."""
+    def missing(self, learned: bool = False) -> list[Requirement]:
+        """Return the requirements that this Python does not meet, those of the learned models included or not."""
         from packaging.requirements import Requirement
 
-        lines = (line.strip() for line in self._requirements.read_text(encoding="utf-8").splitlines())
+        files = [self._requirements, LEARNED_REQUIREMENTS] if learned else [self._requirements]
+        lines = [line.strip() for file in files for line in file.read_text(encoding="utf-8").splitlines()]
         wanted = [Requirement(line) for line in lines if line and not line.startswith("#")]
         return [requirement for requirement in wanted if not self._is_met(requirement)]
 
-    def ensure(self, python: str = "") -> None:
+    def ensure(self, python: str = "", learned: bool = False) -> None:
         """Make sure that the engine can start.
 
         Args:
             python: a prepared Python, in which nothing is installed; empty for Slicer's own.
+            learned: a learned model was chosen, so that PyTorch and more is needed.
 
         Raises:
             MewmError: something essential is missing and was not installed, or the installation failed; the same
@@ -77,21 +87,22 @@ class Dependencies:
         """
         if python.strip():
             return
-        missing = self.missing()
-        essential = any(_name(requirement) in ESSENTIAL for requirement in missing)
+        missing = self.missing(learned)
+        essential = not _only_page(missing)
         if not missing or (self._declined and not essential):
             return
         if not self._ask(explanation(missing)):
             self._declined = True
             if essential:
-                raise MewmError(f"Nothing was installed, so the engine cannot start; try again to be asked. {OFFLINE}")
+                way = "choose the models that need no PyTorch, or try again" if learned else "try again"
+                raise MewmError(f"Nothing was installed, so the engine cannot start; {way} to be asked. {OFFLINE}")
             return
         try:
             self._install([str(requirement) for requirement in missing])
         except (subprocess.CalledProcessError, RuntimeError, OSError) as error:
             raise MewmError(f"The installation failed ({error}); try again. {OFFLINE}") from error
         importlib.invalidate_caches()
-        if any(_name(requirement) in ESSENTIAL for requirement in self.missing()):
+        if not _only_page(self.missing(learned)):
             raise MewmError(
                 f"Something is still missing after the installation; restart Slicer and try again. {OFFLINE}"
             )
@@ -107,11 +118,15 @@ def explanation(missing: Sequence[Requirement]) -> str:
     """Return the question to the user: what would be installed, how large it is, and where it goes."""
     size = sum(SIZES_MB.get(_name(requirement), 0) for requirement in missing)
     names = ", ".join(str(requirement) for requirement in missing)
-    only_page = all(_name(requirement) not in ESSENTIAL for requirement in missing)
-    purpose = "They write the PDF of an export; everything else works without them. " if only_page else ""
+    purpose = ""
+    if _only_page(missing):
+        purpose = "They write the PDF of an export; everything else works without them. "
+    elif any(_name(requirement) == "torch" for requirement in missing):
+        purpose = "The learned models that you chose run on PyTorch, whose size depends on your graphics card. "
+    room = f"{size} MB" if size < 1000 else f"{size / 1000:.1f} GB"
     return (
         f"MeWM needs Python packages that this Slicer does not have: {names}. {purpose}"
-        f"They take about {size} MB in {sysconfig.get_paths()['purelib']} and come from the package index that pip is "
+        f"They take about {room} in {sysconfig.get_paths()['purelib']} and come from the package index that pip is "
         "set to use (PyPI by default). No image or patient data is sent. Install them now?"
     )
 
@@ -132,7 +147,37 @@ def slicer_install(requirements: Sequence[str]) -> None:
         raise MewmError(
             f"Slicer {version} is older than 5.12, which MeWM needs to install packages; update Slicer. {OFFLINE}"
         ) from None
-    packaging.pip_ensure(list(requirements), prompt_install=False, requester="MeWM")
+    rest = _without_torch(requirements)
+    if rest:
+        packaging.pip_ensure(rest, prompt_install=False, requester="MeWM")
+
+
+def _without_torch(requirements: Sequence[str]) -> list[str]:
+    """Have the PyTorch extension, where there is one, install the build that fits the GPU; return what is left.
+
+    Raises:
+        MewmError: it did not install PyTorch.
+    """
+    from packaging.requirements import Requirement
+
+    wanted = {_name(requirement): requirement for requirement in map(Requirement, requirements)}
+    if "torch" not in wanted:
+        return list(requirements)
+    try:
+        from PyTorchUtils import PyTorchUtilsLogic
+    except ImportError:
+        return list(requirements)
+    versions = {f"{name}VersionRequirement": str(wanted.pop(name).specifier) for name in _TORCH if name in wanted}
+    if PyTorchUtilsLogic().installTorch(askConfirmation=False, **versions) is None:
+        raise MewmError(f"The PyTorch extension did not install PyTorch; try again. {OFFLINE}")
+    return [str(requirement) for requirement in wanted.values()]
+
+
+_TORCH = ("torch", "torchvision")
+
+
+def _only_page(missing: Sequence[Requirement]) -> bool:
+    return all(_name(requirement) in FOR_THE_PAGE for requirement in missing)
 
 
 def _name(requirement: Requirement) -> str:

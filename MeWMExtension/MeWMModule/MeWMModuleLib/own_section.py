@@ -52,7 +52,9 @@ class OwnSection:
             if not first and parameters.override_rules and not self.verdict.excluded:
                 parameters.override_rules = False
         self._show_read(parameters.own_protocol)
-        self.ui.violationsLabel.text = verdict_html(self.verdict) if parameters.own_protocol.strip() else ""
+        said = verdict_html(self.verdict) if parameters.own_protocol.strip() else ""
+        self.ui.violationsLabel.text = said
+        self.ui.violationsLabel.visible = bool(said)
         self.ui.overrideCheckBox.visible = bool(self.verdict.excluded)
         reason = self.reason()
         self.ui.simulateButton.enabled = not reason

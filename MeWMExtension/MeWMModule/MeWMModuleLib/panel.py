@@ -17,6 +17,7 @@ from MeWMModuleLib.export_section import ExportSection
 from MeWMModuleLib.finished_run import load_finished_run
 from MeWMModuleLib.jobs import ASKING, CANCELLING, Listener
 from MeWMModuleLib.live_run import LiveRun
+from MeWMModuleLib.model_choices import needs_pytorch, words
 from MeWMModuleLib.own_section import OwnSection
 from MeWMModuleLib.policy_dialog import PolicyDialog, policy_choices
 from MeWMModuleLib.ranking_view import IN_PLACE
@@ -115,7 +116,7 @@ class Panel:
 
     def ask(self, kind: str, params: dict[str, Any]) -> None:
         """Ask the engine for something that leaves the scene alone."""
-        self._begin(lambda: self.controller.ask(kind, params))
+        self._begin(lambda: self.controller.ask(kind, params), computes=kind == "describe")
 
     def runs_folder(self) -> Path:
         """Return the folder that holds the runs."""
@@ -165,10 +166,11 @@ class Panel:
         self.controller.close()
         self.set_parameters(None)
 
-    def _begin(self, start: Callable[[], None]) -> None:
+    def _begin(self, start: Callable[[], None], computes: bool = True) -> None:
         self.tell("")
         try:
-            self._dependencies.ensure(self.parameters.engine_python)
+            learned = computes and needs_pytorch(self.parameters)
+            self._dependencies.ensure(self.parameters.engine_python, learned)
             if self.parameters.engine_python != self._python:
                 self._python = self.parameters.engine_python
                 self._engine.restart()
@@ -369,10 +371,13 @@ class Panel:
 def _described(result: Any) -> str:
     versions, device = result["versions"], result["device"]
     memory = f", {device['memory_free_mb'] / 1024:.0f} GB free" if device.get("memory_free_mb") else ""
-    models = ", ".join(f"{role} {model['name']}" for role, model in result["models"].items())
+    simulators, readers, risks = (
+        " or ".join(map(words, result[role])) for role in ("dynamics", "assistants", "survival")
+    )
     return (
         f"The engine is ready: MeWM {versions['mewm']} on Python {versions['python']} ({result['python']}), "
-        f"{device['name']}, {device['cores']} cores{memory}. Models: {models}."
+        f"{device['name']}, {device['cores']} cores{memory}. It can simulate with {simulators}; read tissue with "
+        f"{readers}; predict risk with {risks}."
     )
 
 

@@ -28,6 +28,8 @@ class MeWMParameters:
         goal: what the user wants, in words.
         policy: what proposes protocols: ``"guideline"`` or an endpoint's name; never a key.
         keep_exchange: keep what a policy model was sent and answered in the run folder.
+        dynamics, assistant, survival: what simulates, what reads the tissue, what predicts the risk; by name.
+        search: how protocols are searched.
         beams, drugs, embolics, replicas, drug_horizon, embolic_horizon: B, D, E, T, H_d and H_e of the search.
         seed: seed of the search.
         device: where the models run.
@@ -77,6 +79,10 @@ class MeWMParameters:
     policy: str = "guideline"
     keep_exchange: bool = False
 
+    dynamics: str = "mechanistic"
+    assistant: str = "intensity"
+    survival: str = "cox"
+    search: str = "fast"
     beams: Annotated[int, WithinRange(1, 50)] = 5
     drugs: Annotated[int, WithinRange(1, 30)] = 10
     embolics: Annotated[int, WithinRange(1, 20)] = 5

@@ -7,6 +7,7 @@ from typing import Any
 
 from mewm.clinical import ClinicalFacts, read_facts
 from mewm.errors import InputError
+from MeWMModuleLib.model_choices import ROLES
 
 _FACT = "fact_"
 _TEXTS = {
@@ -118,8 +119,9 @@ def explore_request(parameters: Any, files: dict[str, str], run: str) -> dict[st
         "goal": parameters.goal,
         "formulary": {"unavailable": missing} if missing else None,
         "policy": parameters.policy,
+        "search": parameters.search,
         "settings": {name: getattr(parameters, name) for name in SETTINGS},
-        "device": parameters.device,
+        **_models_of(parameters),
     }
 
 
@@ -145,5 +147,10 @@ def simulate_request(parameters: Any, files: dict[str, str], run: str) -> dict[s
         "protocol": parameters.own_protocol,
         "override_rules": parameters.override_rules,
         "settings": {"replicas": parameters.replicas, "seed": parameters.seed},
-        "device": parameters.device,
+        **_models_of(parameters),
     }
+
+
+def _models_of(parameters: Any) -> dict[str, str]:
+    """Return what computes, and where."""
+    return {name: getattr(parameters, name) for name in (*ROLES, "device")}

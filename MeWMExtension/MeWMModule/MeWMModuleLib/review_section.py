@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Sequence
+from html import escape
 from typing import Any
 
 from MeWMModuleLib import appearance, review
@@ -189,8 +192,10 @@ class ReviewSection:
             words = ""
         ui.selectionLabel.text = words
         ui.selectionLabel.visible = bool(words)
-        ui.warningsLabel.text = _warnings_html(run)
-        ui.warningsLabel.visible = bool(ui.warningsLabel.text)
+        lines = run.notice().splitlines()[2:] if run is not None else []
+        ui.warningsLabel.text = warnings_html(lines)
+        ui.warningsLabel.toolTip = "\n\n".join(line for line in lines if _SOURCED.fullmatch(line))
+        ui.warningsLabel.visible = bool(lines)
 
     def _explain(self) -> None:
         run, row = self.run, self.chosen
@@ -255,8 +260,17 @@ def legend_html() -> str:
     return f"<table cellspacing='1'><tr>{''.join(cells)}</tr><tr>{''.join(words)}</tr></table>{noise}"
 
 
-def _warnings_html(run: LiveRun | None) -> str:
-    from html import escape
+# A finding of the rules: the sentence, then in brackets what it rests on.
+_SOURCED = re.compile(r"(.*?\.) \((.*)\)")
 
-    lines = run.notice().splitlines()[2:] if run is not None else []
-    return "<br>".join(f"\u26a0 {escape(line)}" for line in lines)
+
+def warnings_html(lines: Sequence[str]) -> str:
+    """Return the warnings of a run, contraindications first; the sources stay in the tool tip and in the export."""
+    told = [(sourced[1] if (sourced := _SOURCED.fullmatch(line)) else line) for line in lines]
+    told.sort(key=lambda text: not text.startswith(_SEVERE))
+    parts = [f"\u26a0 {escape(text)}" for text in told]
+    html = "<br>".join(f"<font color='#b00020'><b>{p}</b></font>" if _SEVERE in p else p for p in parts)
+    return html + ("<br><small>Point here to see the sources.</small>" if any(map(_SOURCED.fullmatch, lines)) else "")
+
+
+_SEVERE = "Absolute contraindication"

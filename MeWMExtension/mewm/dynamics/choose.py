@@ -38,11 +38,12 @@ def dynamics_names() -> list[str]:
     return [DEFAULT, *trained_bundles()]
 
 
-def choose_dynamics(name: str = DEFAULT) -> DynamicsModel:
+def choose_dynamics(name: str = DEFAULT, device: str | None = None) -> DynamicsModel:
     """Return a dynamics model.
 
     Args:
         name: ``"mechanistic"``, the name of a learned model of :data:`BUNDLES`, or the folder of a bundle.
+        device: where a network runs: ``"cpu"``, ``"cuda"``, ``"mps"``; the fastest without it.
 
     Raises:
         InputError: the name is unknown, or the model has no weights here.
@@ -63,7 +64,7 @@ def choose_dynamics(name: str = DEFAULT) -> DynamicsModel:
     try:
         from mewm.dynamics.diffusion.dynamics import load_dynamics
 
-        return load_dynamics(folder)
+        return load_dynamics(folder, device=device)
     except ModuleNotFoundError as error:
         raise ResourceError(
             f"The dynamics model {name!r} needs {error.name}, which is not installed; pip install 'mewm[learned]'."

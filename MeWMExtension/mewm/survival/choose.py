@@ -34,11 +34,12 @@ def survival_names() -> list[str]:
     return [DEFAULT, *trained_bundles()]
 
 
-def choose_survival(name: str = DEFAULT) -> SurvivalModel:
+def choose_survival(name: str = DEFAULT, device: str | None = None) -> SurvivalModel:
     """Return a survival model.
 
     Args:
         name: ``"cox"``, the name of a learned model of :data:`BUNDLES`, or the folder of a bundle of either kind.
+        device: where a network runs: ``"cpu"``, ``"cuda"``, ``"mps"``; the fastest without it.
 
     Raises:
         InputError: the name is unknown, or the model has no weights here.
@@ -59,9 +60,10 @@ def choose_survival(name: str = DEFAULT) -> SurvivalModel:
         if (folder / FILE).is_file():
             return CoxSurvival.load(folder)
     try:
+        from mewm.compute import choose_device
         from mewm.survival.attention.model import load_survival
 
-        return load_survival(folder)
+        return load_survival(folder, choose_device(device))
     except ModuleNotFoundError as error:
         raise ResourceError(
             f"The survival model {name!r} needs {error.name}, which is not installed; pip install 'mewm[learned]'."

@@ -7,7 +7,7 @@ import platform
 import sys
 from dataclasses import fields
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any
 
 from mewm.actions.base import load_action_base
 from mewm.assistant.choose import assistant_names
@@ -16,7 +16,7 @@ from mewm.exploration import Models
 from mewm.explore.settings import LIMITS, ExploreSettings
 from mewm.run_manifest import NOTICE, model_hashes, versions
 from mewm.survival.choose import survival_names
-from mewm.worker.options import DEVICES, Search
+from mewm.worker.options import DEVICES, SEARCHES
 from mewm.worker.policy import policy_names
 
 
@@ -40,7 +40,7 @@ def describe(models: Models) -> dict[str, Any]:
         "survival": survival_names(),
         "assistants": assistant_names(),
         "policies": policy_names(),
-        "searches": list(get_args(Search)),
+        "searches": list(SEARCHES),
         "settings": {
             field.name: {"default": field.default, "low": LIMITS[field.name][0], "high": LIMITS[field.name][1]}
             for field in fields(ExploreSettings)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast, get_args
+from typing import TYPE_CHECKING, Any, cast
 
 from mewm.actions.formulary import Formulary
 from mewm.assistant.choose import DEFAULT as DEFAULT_ASSISTANT
@@ -18,7 +18,7 @@ from mewm.run import check_name
 from mewm.survival.choose import DEFAULT as DEFAULT_SURVIVAL
 from mewm.survival.choose import survival_names
 from mewm.worker.fields import Fields, RequestError
-from mewm.worker.options import DEVICES, Search
+from mewm.worker.options import DEVICES, SEARCHES, Search
 from mewm.worker.policy import PolicyChoice, read_choice
 
 if TYPE_CHECKING:
@@ -81,6 +81,7 @@ class RunRequest:
     dynamics: str = DEFAULT
     survival: str = DEFAULT_SURVIVAL
     assistant: str = DEFAULT_ASSISTANT
+    device: str | None = None
 
     @property
     def expected_simulations(self) -> int:
@@ -124,7 +125,7 @@ def read_explore(params: object) -> RunRequest:
     own = tuple(_own(Fields(item, "own protocol")) for item in given.items("own_protocols"))
     goal = given.text("goal", "")
     policy = read_choice(given)
-    search = _one_of(given.text("search", "fast"), get_args(Search), "search")
+    search = _one_of(given.text("search", "fast"), SEARCHES, "search")
     keep = given.whole("keep", 5)
     if not 1 <= keep <= 50:
         raise InputError(f"The number of protocols to keep is {keep}; give a whole number from 1 to 50.")
@@ -167,7 +168,8 @@ def read_simulate(params: object) -> RunRequest | Addition:
 
 def _place(given: Fields) -> dict[str, Any]:
     """Read what every new run needs: the case, the formulary, the folder."""
-    _one_of(given.text("device", DEVICES[0]), DEVICES, "device")
+    device = given.text("device", DEVICES[0])
+    _one_of(device, DEVICES, "device")
     dynamics = given.text("dynamics", DEFAULT)
     if not Path(dynamics).is_dir():
         _one_of(dynamics, tuple(dynamics_names()), "dynamics model")
@@ -187,6 +189,7 @@ def _place(given: Fields) -> dict[str, Any]:
         "dynamics": dynamics,
         "survival": survival,
         "assistant": assistant,
+        "device": None if device == DEVICES[0] else device,
     }
 
 

@@ -61,7 +61,7 @@ class Runs:
         # The case of the last run, so that a protocol added to it does not read and cut it again.
         self._last: tuple[Path, Case, Roi] | None = None
         # Role → the last model of another name than that of the models, kept warm: a network takes seconds to load.
-        self._warm: dict[str, tuple[str, Any]] = {}
+        self._warm: dict[str, tuple[tuple[str, str | None], Any]] = {}
         # The case of the last preview, which is explored next.
         self._previewed: tuple[CaseFiles, tuple[Any, ...], Case, Roi] | None = None
 
@@ -75,7 +75,7 @@ class Runs:
         request = read_explore(job.params)
         _require_allowed(request.own, request.case.facts, request.formulary)
         policy = request.policy.build(job)
-        models = self._models_with(request.dynamics, request.assistant, request.survival)
+        models = self._models_with(request.dynamics, request.assistant, request.survival, request.device)
         models = models if policy is None else replace(models, policy=policy)
         with self._new_run(request, "explore", job, models) as (case, roi, progress, stream):
             found = api.explore(
@@ -123,7 +123,7 @@ class Runs:
             return self._add(job, request)
         _require_allowed(request.own, request.case.facts, request.formulary)
         (own,) = request.own
-        models = self._models_with(request.dynamics, request.assistant, request.survival)
+        models = self._models_with(request.dynamics, request.assistant, request.survival, request.device)
         with self._new_run(request, "simulate", job, models) as (case, roi, progress, stream):
             found = api.simulate(
                 case,
@@ -196,21 +196,22 @@ class Runs:
         notes = [warning for warning in found.warnings if warning not in manifest["warnings"]]
         return _result(folder, manifest, notes) | {"protocol_id": protocol_id(found.ranking[0].protocol)}
 
-    def _models_with(self, dynamics: str, assistant: str, survival: str) -> Models:
-        """Return the models with dynamics, assistant and survival model by name."""
+    def _models_with(self, dynamics: str, assistant: str, survival: str, device: str | None = None) -> Models:
+        """Return the models with dynamics, assistant and survival model by name, networks on ``device``."""
         models = self._models
         if dynamics != models.dynamics.name:
-            models = replace(models, dynamics=self._kept("dynamics", dynamics, choose_dynamics))
+            models = replace(models, dynamics=self._kept("dynamics", dynamics, device, choose_dynamics))
         if assistant != models.assistant.name:
-            models = replace(models, assistant=self._kept("assistant", assistant, choose_assistant))
+            models = replace(models, assistant=self._kept("assistant", assistant, device, choose_assistant))
         if survival != models.survival.name:
-            models = replace(models, survival=self._kept("survival", survival, choose_survival))
+            models = replace(models, survival=self._kept("survival", survival, device, choose_survival))
         return models
 
-    def _kept(self, role: str, name: str, choose: Callable[[str], Any]) -> Any:
+    def _kept(self, role: str, name: str, device: str | None, choose: Callable[[str, str | None], Any]) -> Any:
         """Return a model by name; the last one of each role stays loaded."""
-        if role not in self._warm or self._warm[role][0] != name:
-            self._warm[role] = (name, choose(name))
+        wanted = (name, device)
+        if role not in self._warm or self._warm[role][0] != wanted:
+            self._warm[role] = (wanted, choose(name, device))
         return self._warm[role][1]
 
     def _models_of(self, manifest: dict[str, Any]) -> Models:
