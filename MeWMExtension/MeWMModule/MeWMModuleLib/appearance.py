@@ -36,9 +36,9 @@ WINDOWS: dict[str, tuple[float, float]] = {
 }
 
 # The difference is shown from -400 to +400 HU, so that dense Lipiodol keeps its structure; what stays within
-# ±10 HU, the noise of a CT, is transparent.
+# ±20 HU is transparent. The noise of a CT is 10 to 17 HU, so that two scans of the same tissue differ by as much.
 DIFFERENCE_WINDOW = 800.0
-DIFFERENCE_NOISE = 10.0
+DIFFERENCE_NOISE = 20.0
 _ENTRIES = 256
 _LOSS: tuple[Colour, Colour] = ((0.16, 0.30, 0.50), (0.45, 0.85, 1.0))
 _GAIN: tuple[Colour, Colour] = ((0.50, 0.22, 0.10), (1.0, 0.85, 0.35))

@@ -103,6 +103,7 @@ class RankingView:
             index = self.model.index(places[identifier], 0)
             if number == 0:
                 self._selection.setCurrentIndex(index, qt.QItemSelectionModel.NoUpdate)
+                self.view.scrollTo(index)
             self._selection.select(index, flags)
         self._filling = False
 
