@@ -97,6 +97,17 @@ def test_the_extension_states_what_the_index_of_extensions_asks_for():
     assert (REPOSITORY / "LICENSE").is_file()
 
 
+def test_the_pictures_of_the_index_are_whole_addresses_of_files_that_are_here():
+    """The index of extensions reads the file as text: a CMake variable in an address is not followed."""
+    text = _cmake(REPOSITORY / "CMakeLists.txt")
+    lists = [re.search(rf'set\(EXTENSION_{key} "([^"]+)"\)', text).group(1) for key in ("ICONURL", "SCREENSHOTURLS")]
+    home = re.search(r'set\(EXTENSION_HOMEPAGE "(https://[^"$]+)"\)', text).group(1)
+    assert "slicer" in home.rsplit("/", 1)[1].lower()
+    for address in " ".join(lists).split():
+        assert address.startswith(f"{home}/raw/main/"), address
+        assert (REPOSITORY / address.removeprefix(f"{home}/raw/main/")).is_file(), address
+
+
 def test_the_icon_is_a_png_of_128_pixels():
     head = (MODULE / "Resources" / "Icons" / "MeWMModule.png").read_bytes()[:24]
     assert head[:8] == b"\x89PNG\r\n\x1a\n"
