@@ -51,7 +51,14 @@ class MeWMModule(ScriptedLoadableModule):
             '"Medical World Model", ICCV 2025, '
             '<a href="https://arxiv.org/abs/2506.02327">arXiv 2506.02327</a>.'
         )
+        slicer.app.connect("startupCompleted()", self.registerLayouts)
         slicer.app.connect("startupCompleted()", self.registerSampleData)
+
+    def registerLayouts(self):
+        """Make the review's layouts known, so that a saved review opens before the panel was ever shown."""
+        from MeWMModuleLib.layouts import register_layouts
+
+        register_layouts(slicer.mrmlScene)
 
     def registerSampleData(self):
         """Offer a real liver CT in the Sample Data module; nothing is downloaded yet."""
@@ -90,8 +97,8 @@ class MeWMModuleWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         )
         scene = slicer.mrmlScene
         self.addObserver(scene, scene.StartCloseEvent, self.onSceneStartClose)
-        self.addObserver(scene, scene.EndCloseEvent, self.onSceneEndClose)
-        self.addObserver(scene, scene.EndImportEvent, self.onSceneEndClose)
+        self.addObserver(scene, scene.StartImportEvent, self.onSceneStartImport)
+        self.addObserver(scene, scene.EndBatchProcessEvent, self.onSceneEndBatchProcess)
         self.addObserver(scene, scene.NodeRemovedEvent, self.onNodeRemoved)
         self.initializeParameterNode()
 
@@ -114,14 +121,18 @@ class MeWMModuleWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         if bound is None or bound.parameterNode is not parameters.parameterNode:
             self.panel.set_parameters(parameters)
         else:
-            self.panel.refresh()
+            self.panel.schedule()
 
     def onSceneStartClose(self, _caller=None, _event=None):
         """Let go of the scene just before it is closed."""
         self.panel.scene_closing()
 
-    def onSceneEndClose(self, _caller=None, _event=None):
-        """Show the panel's defaults after the scene was closed, or what a loaded scene holds."""
+    def onSceneStartImport(self, _caller=None, _event=None):
+        """Let go of the parameter node: while the scene is read, what it refers to comes in piece by piece."""
+        self.panel.set_parameters(None)
+
+    def onSceneEndBatchProcess(self, _caller=None, _event=None):
+        """Show what a loaded scene holds, or the defaults after it was closed; both end with this event."""
         self.initializeParameterNode()
 
     def onNodeRemoved(self, _caller=None, _event=None):

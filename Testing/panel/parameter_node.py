@@ -1,9 +1,14 @@
-"""The part of ``slicer.parameterNodeWrapper`` that the panel uses, on a real vtkMRMLScriptedModuleNode."""
+"""The part of ``slicer.parameterNodeWrapper`` that the panel uses, on a real vtkMRMLScriptedModuleNode.
+
+As in Slicer a value is read when the node is modified, and kept until then: a node that is referred to and comes into
+the scene later, as in a scene that is being read, is not seen.
+"""
 
 from __future__ import annotations
 
 import types
 import typing
+import weakref
 
 import slicer
 import widgets
@@ -27,6 +32,8 @@ class _Parameter:
         self.default = default
 
     def read(self, node):
+        if not node.HasParameter(self.name):
+            self.write(node, self.default)
         if self.node_types:
             return node.GetNodeReference(self.name)
         text = node.GetParameter(self.name)
@@ -47,10 +54,17 @@ class _Parameter:
 
 
 def _property(name):
-    return property(
-        lambda self: self.allParameters[name].read(self.parameterNode),
-        lambda self, value: self.allParameters[name].write(self.parameterNode, value),
-    )
+    def write(self, value):
+        self._writing.add(name)
+        modified = self.parameterNode.StartModify()
+        try:
+            self.allParameters[name].write(self.parameterNode, value)
+            self._values[name] = self.allParameters[name].read(self.parameterNode)
+        finally:
+            self.parameterNode.EndModify(modified)
+            self._writing.discard(name)
+
+    return property(lambda self: self._values[name], write)
 
 
 def parameterNodeWrapper(cls):
@@ -63,11 +77,18 @@ def parameterNodeWrapper(cls):
     def init(self, node):
         self.parameterNode = node
         self._guis = {}
-        for parameter in self.allParameters.values():
-            if not node.HasParameter(parameter.name):
-                parameter.write(node, parameter.default)
+        self._writing = set()
+        self._values = {name: parameter.read(node) for name, parameter in self.allParameters.items()}
+        me = weakref.ref(self)
+        self._tag = node.AddObserver("ModifiedEvent", lambda *_event: me()._read_again())
+
+    def read_again(self):
+        for name in self.allParameters.keys() - self._writing:
+            self._values[name] = self.allParameters[name].read(self.parameterNode)
 
     cls.__init__ = init
+    cls.__del__ = lambda self: self.parameterNode.RemoveObserver(self._tag)
+    cls._read_again = read_again
     cls.connectGui = _connect_gui
     cls.disconnectGui = _disconnect_gui
     cls.AddObserver = lambda self, event, callback, priority=0.0: self.parameterNode.AddObserver(
@@ -111,13 +132,13 @@ def _connect_gui(self, gui):
             updating.append(True)
             try:
                 for binding in bindings:
-                    binding.write(binding.parameter.read(self.parameterNode))
+                    binding.write(getattr(self, binding.parameter.name))
             finally:
                 updating.clear()
 
     def to_node(binding):
         if not updating:
-            binding.parameter.write(self.parameterNode, binding.read())
+            setattr(self, binding.parameter.name, binding.read())
 
     to_gui()
     connections = []

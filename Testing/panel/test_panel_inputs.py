@@ -83,6 +83,40 @@ def test_an_empty_segment_is_told(desk, case_nodes):
     assert "The mask nothing of Segmentation is empty" in desk.ui.statusLabel.text
 
 
+def test_a_path_can_be_cleared_again(desk):
+    edit = desk.ui.enginePythonPathLineEdit
+    edit.currentPath = "/usr/bin/python3"
+    assert desk.panel.parameters.engine_python == "/usr/bin/python3"
+    edit.currentPath = ""
+    desk.settle()
+    assert desk.panel.parameters.engine_python == "" and edit.currentPath == ""
+
+
+def test_a_scene_that_is_read_restores_the_segments_that_were_chosen(desk, case_nodes, tmp_path):
+    """Slicer's progress window lets the panel act while the scene is half read; no likely segment is chosen then."""
+    import slicer
+
+    _, segmentation = case_nodes(desk)
+    chosen = segmentation.GetSegmentation().GetSegmentIdBySegmentName("Liver")
+    desk.panel.parameters.tumour_segment = chosen
+    desk.settle()
+    file = tmp_path / "scene.mrb"
+    slicer.util.saveScene(str(file))
+    tag = desk.scene.AddObserver(desk.scene.NodeAddedEvent, lambda *_event: desk.application.processEvents())
+    # As vtkMRMLScene::Connect does: all in one batch.
+    desk.scene.StartState(desk.scene.BatchProcessState)
+    desk.scene.Clear(False)
+    slicer.util.loadScene(str(file))
+    desk.scene.EndState(desk.scene.BatchProcessState)
+    desk.scene.RemoveObserver(tag)
+    desk.settle()
+    parameters = desk.panel.parameters
+    assert parameters.tumour_segment == chosen
+    assert parameters.ct.GetName() == "CT" and parameters.tumour.GetName() == "Segmentation"
+    assert desk.ui.tumourSelector.currentNode().GetName() == "Segmentation"
+    assert desk.ui.tumourSegmentComboBox.currentText == "Liver"
+
+
 def test_a_saved_scene_restores_everything(desk, case_nodes, rows, future_files, result, tmp_path):
     import slicer
 
@@ -128,3 +162,21 @@ def test_a_saved_scene_restores_everything(desk, case_nodes, rows, future_files,
     assert [future.text for future in desk.panel.review.shown] == [rows[1]["protocol"]]
     assert desk.panel.review.chosen["protocol_id"] == rows[1]["protocol_id"]
     assert "No liver mask" in desk.ui.warningsLabel.text
+
+
+def test_only_models_with_weights_are_offered_and_learned_ones_ask_for_pytorch(desk, case_nodes, monkeypatch, tmp_path):
+    from mewm.survival import choose
+    from MeWMModuleLib.model_choices import model_choices, needs_pytorch
+
+    monkeypatch.setattr(choose, "trained_bundles", lambda: {})
+    assert model_choices()["survival"] == [("cox", "Cox regression")]
+    monkeypatch.setattr(choose, "trained_bundles", lambda: {"attention": tmp_path})
+    assert model_choices()["survival"][1] == ("attention", "attention network (learned)")
+    case_nodes(desk)
+    assert not needs_pytorch(desk.panel.parameters)
+    asked = []
+    desk.panel._dependencies.ensure = lambda python="", learned=False: asked.append(learned)
+    desk.panel.parameters.survival = "attention"
+    desk.ui.exploreButton.click()
+    desk.settle()
+    assert asked == [True] and desk.engine.requests[0][1]["survival"] == "attention"

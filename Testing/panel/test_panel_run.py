@@ -48,10 +48,14 @@ def test_the_request_says_what_the_panel_says(desk, case_nodes):
 
     ui.formularyListWidget.item(0).setCheckState(Qt.Unchecked)
     desk.settle()
+    ui.assistantComboBox.currentIndex = ui.assistantComboBox.count - 1
+    ui.searchComboBox.currentIndex = 1
     ui.exploreButton.click()
     desk.wait(lambda: desk.engine.requests)
     method, params, _ = desk.engine.requests[0]
     assert method == "explore"
+    models = {name: params[name] for name in ("dynamics", "assistant", "survival", "search")}
+    assert models == {"dynamics": "mechanistic", "assistant": "none", "survival": "cox", "search": "algorithm1"}
     assert params["goal"] == "avoid platinum" and params["settings"]["seed"] == 7
     assert params["case"]["facts"] == {"afp_ng_ml": 120.0, "portal_vein_thrombosis": "branch", "jaundice": True}
     assert params["formulary"] == {"unavailable": ["raltitrexed"]}
@@ -189,6 +193,40 @@ def test_a_view_that_comes_in_later_shows_the_same_slice(desk, case_nodes, rows,
     green.SetOrientation("Sagittal")
     desk.panel.review.select([row["protocol_id"] for row in rows[1::-1]])
     assert green.GetOrientation() == "Sagittal"
+
+
+def test_the_scale_is_the_same_in_all_views_once_the_layout_has_its_sizes(
+    desk, case_nodes, rows, future_files, result, slicer_session
+):
+    ct, _ = _explore(desk, case_nodes)
+    _stream(desk, rows[:2], future_files, ct)
+    _finish(desk, rows[:2], result)
+    views = slicer_session[2].slices
+    for name, size in (("Red", (400, 300)), ("Yellow", (256, 256)), ("Green", (100, 900))):
+        desk.scene.GetSingletonNode(name, "vtkMRMLSliceNode").SetDimensions(*size, 1)
+    desk.ui.centreButton.click()
+    desk.panel.review.select([row["protocol_id"] for row in rows[:2]])
+    # What Slicer does when a view is given its size: one row, of one height.
+    for name, width in (("Red", 500), ("Yellow", 420), ("Green", 420)):
+        views[name].ResizeSliceNode(width, 600)
+    nodes = [desk.scene.GetSingletonNode(name, "vtkMRMLSliceNode") for name in ("Red", "Yellow", "Green")]
+    scales = [node.GetFieldOfView()[axis] / node.GetDimensions()[axis] for node in nodes for axis in (0, 1)]
+    np.testing.assert_allclose(scales, scales[0], rtol=0.01)
+
+
+def test_a_scene_saved_with_the_layout_opens_where_the_layout_was_not_known(desk, slicer_session):
+    from MeWMModuleLib import layouts
+
+    node = slicer_session[2].layout.GetLayoutNode()
+    for count in range(1, 5):
+        node.SetLayoutDescription(layouts.layout_id(count), "")
+    node.SetViewArrangement(layouts.layout_id(2))
+    assert not node.GetCurrentLayoutDescription()
+    # At the start of Slicer, before the panel is shown, and when the panel shows the run.
+    assert layouts.register_layouts(desk.scene) == node
+    assert all(node.IsLayoutDescription(layouts.layout_id(count)) for count in range(1, 5))
+    layouts.show_layout(desk.scene, 2)
+    assert node.GetCurrentLayoutDescription() == layouts.layout_description(2)
 
 
 def test_columns_sort_by_number(desk, case_nodes, rows, result):
@@ -386,3 +424,15 @@ def test_a_run_that_is_cancelled_while_a_future_comes_in_leaves_no_half_of_it(de
         desk.settle()
         left = {i for i in desk.node_ids() - before if "View" not in i and "Composite" not in i}
         assert left == set(), turns
+
+
+def test_contraindications_come_first_and_sources_in_the_tip(desk, case_nodes, rows, future_files, result):
+    ct, _ = _explore(desk, case_nodes)
+    _stream(desk, rows[:1], future_files, ct)
+    sourced = "Absolute contraindication: TACE is contraindicated in jaundice (above 3 mg/dl). (Someone, Journal 2018)"
+    plain = "The survival model has never seen a bilirubin of 4.5 mg/dl (its training cases: 0.3 to 4.4 mg/dl)."
+    desk.engine.send("done", result={**result(rows[:1]), "warnings": [plain, sourced]})
+    desk.settle()
+    text, tip = desk.ui.warningsLabel.text, desk.ui.warningsLabel.toolTip
+    assert text.index("jaundice (above 3 mg/dl).") < text.index("never seen") and "Someone" not in text
+    assert tip == sourced and "to see the sources" in text

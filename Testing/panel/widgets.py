@@ -66,18 +66,27 @@ class CollapsibleButton(QtWidgets.QWidget):
 
 
 class PathLineEdit(QtWidgets.QWidget):
-    """``ctkPathLineEdit``: a path and a button to browse."""
+    """``ctkPathLineEdit``: a path and a button to browse; an empty path is no valid one and no change of the path."""
 
     currentPathChanged = QtCore.Signal(str)
+    validInputChanged = QtCore.Signal(bool)
 
     def __init__(self, parent=None):
         super().__init__(parent)
         layout = QtWidgets.QHBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         self._edit = QtWidgets.QLineEdit()
-        self._edit.textChanged.connect(self.currentPathChanged)
+        self._valid = False
+        self._edit.textChanged.connect(self._changed)
         layout.addWidget(self._edit)
         layout.addWidget(QtWidgets.QToolButton(text="\u2026"))
+
+    def _changed(self, text):
+        before, self._valid = self._valid, bool(text)
+        if self._valid:
+            self.currentPathChanged.emit(text)
+        if self._valid != before:
+            self.validInputChanged.emit(self._valid)
 
     def _get(self):
         return self._edit.text()

@@ -96,6 +96,8 @@ class PathBinding:
         self.name = name
         self._parameters: Any = None
         edit.currentPathChanged.connect(self._on_changed)
+        # ctkPathLineEdit takes an empty path for invalid and tells of it in this way only.
+        edit.validInputChanged.connect(self._on_changed)
 
     def set_parameters(self, parameters: Any) -> None:
         """Follow another parameter node, or none."""

@@ -37,20 +37,32 @@ def layout_description(count: int) -> str:
     return f'<layout type="vertical" split="true">{body}</layout>'
 
 
+def register_layouts(scene: Any) -> Any:
+    """Make all layouts known to the application; a saved scene names its layout by number only.
+
+    Returns:
+        The layout node, ``None`` in an application without layouts.
+    """
+    nodes = nodes_of_class(scene, "vtkMRMLLayoutNode")
+    if not nodes:
+        return None
+    for count in range(1, MOST + 1):
+        if not nodes[0].IsLayoutDescription(layout_id(count)):
+            nodes[0].AddLayoutDescription(layout_id(count), layout_description(count))
+    return nodes[0]
+
+
 def show_layout(scene: Any, count: int) -> bool:
     """Switch the application to the layout for ``count`` futures.
 
     Returns:
         Whether the scene belongs to an application with layouts; the slice views of one without are left alone.
     """
-    nodes = nodes_of_class(scene, "vtkMRMLLayoutNode")
-    if not nodes:
+    node = register_layouts(scene)
+    if node is None:
         return False
-    node, identifier = nodes[0], layout_id(count)
-    if not node.IsLayoutDescription(identifier):
-        node.AddLayoutDescription(identifier, layout_description(count))
-    if node.GetViewArrangement() != identifier:
-        node.SetViewArrangement(identifier)
+    # Also where the number is right already: a scene may have named it before the layout was known.
+    node.SetViewArrangement(layout_id(count))
     return True
 
 

@@ -134,9 +134,10 @@ def _prepare(run: LiveRun, name: str, future: Future | None, look: Look, centre:
     _layers(composite, run, future, look)
     if centre:
         node.SetOrientation("Axial")
-        width, height, _ = node.GetDimensions()
-        extent = max(CONTEXT_MM, 1.6 * run.diameter_mm)
-        node.SetFieldOfView(extent, extent * height / max(width, 1), node.GetFieldOfView()[2])
+        # Slicer keeps the height when the layout gives a view its size, which is later: only then do all views show
+        # the same scale.
+        width, height, _ = (slice_node(run.scene, PRE_VIEW) or node).GetDimensions()
+        _set_height(node, max(CONTEXT_MM, 1.6 * run.diameter_mm) * max(1.0, height / max(width, 1)))
         node.SetXYZOrigin(0.0, 0.0, 0.0)
         node.JumpSliceByCentering(*_on_voxel(run))
 
@@ -149,9 +150,13 @@ def _follow_first(run: LiveRun, name: str) -> None:
     node.GetSliceToRAS().DeepCopy(first.GetSliceToRAS())
     node.SetXYZOrigin(*first.GetXYZOrigin())
     node.UpdateMatrices()
+    _set_height(node, first.GetFieldOfView()[1])
+
+
+def _set_height(node: Any, height_mm: float) -> None:
+    """Zoom a slice view so that it is ``height_mm`` high; the rows of a layout are equally high."""
     width, height, _ = node.GetDimensions()
-    extent = first.GetFieldOfView()[0]
-    node.SetFieldOfView(extent, extent * height / max(width, 1), node.GetFieldOfView()[2])
+    node.SetFieldOfView(height_mm * width / max(height, 1), height_mm, node.GetFieldOfView()[2])
 
 
 def _layers(composite: Any, run: LiveRun, future: Future | None, look: Look) -> None:
