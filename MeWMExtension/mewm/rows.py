@@ -26,6 +26,13 @@ def protocol_id(protocol: Protocol) -> str:
     return hashlib.sha256(text.encode("utf-8")).hexdigest()[:_ID_LENGTH]
 
 
+def spread_words(spread: float | None) -> str:
+    """Return ``" ± 0.12"``, empty for ``None``; a spread that would round to nothing is small, not absent."""
+    if spread is None:
+        return ""
+    return f" ± {spread:.2f}" if spread >= 0.005 else " ± <0.01"
+
+
 def protocol_row(scored: ScoredProtocol, *, rank: int | None, own: bool) -> dict[str, Any]:
     """Return one row of the ranking as plain JSON values.
 

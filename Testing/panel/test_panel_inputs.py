@@ -31,8 +31,8 @@ def test_the_likely_segment_is_chosen(desk, case_nodes):
     [
         ({"tumour": None}, "Choose the segmentation that holds the tumour."),
         ({"case_name": "Jane Doe"}, "Give the case a name"),
-        ({"fact_child_pugh": "A9"}, "9 points are class B"),
-        ({"fact_bilirubin_mg_dl": "high"}, "'high'; give a number"),
+        ({"fact_child_pugh": "A9"}, "Child-Pugh is 'A9', but 9 points are class B"),
+        ({"fact_bilirubin_mg_dl": "high"}, "Bilirubin is 'high'; give a number"),
         ({"fact_albumin_g_dl": "42"}, "ten times as large"),
         ({"unavailable": "lipiodol,doxorubicin_eluting_beads"}, "The formulary leaves no complete protocol"),
     ],

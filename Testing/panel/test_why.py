@@ -1,6 +1,7 @@
 """The path of the search to a protocol, in words."""
 
-from MeWMModuleLib.why import path_of, spread_words, why_html
+from mewm.rows import spread_words
+from MeWMModuleLib.why import path_of, why_html
 
 LOBA = {"agent": "lobaplatin", "kind": "drug", "dose": 30.0, "unit": "mg", "size_um": None}
 EPI = {"agent": "epirubicin", "kind": "drug", "dose": 50.0, "unit": "mg", "size_um": None}

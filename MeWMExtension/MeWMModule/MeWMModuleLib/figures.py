@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from mewm.rows import spread_words
 from MeWMModuleLib import appearance
 from MeWMModuleLib.canvas import Canvas, text_width, wrapped
 from MeWMModuleLib.comparison import (
@@ -181,7 +182,7 @@ def _place(loaded: LoadedRun, orientation: Orientation) -> str:
 
 def _numbers(row: dict[str, str]) -> tuple[str, str]:
     """Prognosis and response predicted in a row of ``ranking.csv``, in words, without what it does not state."""
-    spread = f" \u00b1 {float(row['risk_sd']):.2f}" if row.get("risk_sd") else ""
+    spread = spread_words(float(row["risk_sd"])) if row.get("risk_sd") else ""
     prognosis = _worded(row, (("risk", 1, "risk {:.2f}" + spread), ("survival_1y", 100, "1-year survival {:.0f} %")))
     response = _worded(
         row,

@@ -9,7 +9,7 @@ from typing import Any
 
 import qt
 
-from MeWMModuleLib.why import spread_words
+from mewm.rows import spread_words
 
 ID_ROLE = qt.Qt.UserRole + 1
 # How the engine names the guideline policy where it took over.
@@ -209,7 +209,7 @@ COLUMNS: tuple[tuple[str, Callable, Callable, str], ...] = (
     (
         "Volume",
         *_number("volume_change_percent", "{:+.0f} %"),
-        "Viable tumour volume after, against the lesion before",
+        "Change of the lesion's volume: viable tumour, necrosis and Lipiodol together",
     ),
     ("Viable", *_number("viable_fraction", "{:.0f} %", 100), "Share of the lesion that is still viable tumour"),
     ("Lipiodol", *_number("lipiodol_coverage", "{:.0f} %", 100), "Share of the lesion that holds Lipiodol"),

@@ -10,6 +10,18 @@ from mewm.errors import InputError
 from MeWMModuleLib.model_choices import ROLES
 
 _FACT = "fact_"
+# How the panel calls a fact that a sentence of the engine names by its field.
+_WORDS = {
+    "age": "The age",
+    "child_pugh": "Child-Pugh",
+    "albumin_g_dl": "Albumin",
+    "bilirubin_mg_dl": "Bilirubin",
+    "creatinine_mg_dl": "Creatinine",
+    "afp_ng_ml": "AFP",
+    "ecog": "ECOG",
+    "tumour_number": "The number of lesions",
+    "tumour_burden_percent": "The tumour burden",
+}
 _TEXTS = {
     "sex",
     "child_pugh",
@@ -36,7 +48,11 @@ def facts_of(parameters: Any) -> dict[str, Any]:
         if value in ("", False):
             continue
         stated[name] = value if value is True or name in _TEXTS else _read(name, value)
-    read_facts(stated)
+    try:
+        read_facts(stated)
+    except InputError as error:
+        called = re.sub(r"^The clinical fact (\w+)", lambda found: _WORDS.get(found[1], found[0]), str(error))
+        raise InputError(called) from error
     return stated
 
 
@@ -47,7 +63,7 @@ def _read(name: str, text: str) -> Any:
         return int(text) if name in _WHOLE else float(text.replace(",", "."))
     except ValueError:
         kind = "a whole number" if name in _WHOLE else "a number"
-        raise InputError(f"The clinical fact {name.replace('_', ' ')} is {text!r}; give {kind}.") from None
+        raise InputError(f"{_WORDS[name]} is {text!r}; give {kind}.") from None
 
 
 def unavailable_of(parameters: Any) -> list[str]:

@@ -11,6 +11,7 @@ from mewm.actions.base import load_action_base
 from mewm.actions.protocol import Action, Protocol
 from mewm.actions.text import parse_protocol, render_action, render_protocol
 from mewm.errors import InputError
+from mewm.rows import spread_words
 
 
 @dataclass(frozen=True)
@@ -98,13 +99,6 @@ def why_html(row: Mapping[str, Any], search: Mapping[str, Any]) -> str:
         parts += [f"<li>{escape(reason)}</li>" for reason in reasons]
         parts.append("</ul>")
     return "".join(parts)
-
-
-def spread_words(spread: float | None) -> str:
-    """Return ``" ± 0.12"``, empty for ``None``; a spread that would round to nothing is small, not absent."""
-    if spread is None:
-        return ""
-    return f" ± {spread:.2f}" if spread >= 0.005 else " ± <0.01"
 
 
 def _move(number: int, step: Mapping[str, Any], whole: tuple, wanted: tuple | None) -> tuple[Move, tuple, tuple] | None:

@@ -13,6 +13,7 @@ from PIL import Image
 
 from mewm.errors import InputError
 from mewm.export.chosen import Chosen, overrides
+from mewm.rows import spread_words
 from mewm.survival.curves import CURVE_STEP_WEEKS
 
 _MARGIN = 14.0
@@ -109,10 +110,9 @@ class _Page:
 
     def numbers(self) -> None:
         row = self.chosen.row
-        spread = "" if row["risk_sd"] is None else f" ± {row['risk_sd']:.2f}"
         weeks = "not reached" if row["median_weeks"] is None else f"{row['median_weeks']:.0f} weeks"
         cells = (
-            ("Risk (log hazard)", f"{row['risk']:+.2f}{spread}"),
+            ("Risk (log hazard)", f"{row['risk']:+.2f}{spread_words(row['risk_sd'])}"),
             ("1-year survival", f"{row['survival_1y']:.0%}"),
             ("Median survival", weeks),
             ("Lesion volume", f"{row['volume_change_percent']:+.0f} %"),
@@ -273,7 +273,8 @@ class _Page:
         hashes = ", ".join(f"{role} {value[:12]}" for role, value in run["model_hashes"].items()) or "none"
         models = ", ".join(f"{role}: {name}" for role, name in run["models"].items())
         versions = ", ".join(f"{name} {version}" for name, version in run["versions"].items())
-        settings = ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in run["parameters"].items())
+        numbers = {name: value for name, value in run["parameters"].items() if not isinstance(value, bool)}
+        settings = ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in numbers.items())
         self.pdf.set_y(max(self.pdf.get_y() + 1, _BOTTOM - 22))
         self.pdf.set_draw_color(*_LIGHT)
         self.pdf.line(_MARGIN, self.pdf.get_y(), _MARGIN + _WIDTH, self.pdf.get_y())
