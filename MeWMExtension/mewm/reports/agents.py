@@ -11,12 +11,31 @@ from mewm.reports.beads import could_be_name, is_amount, is_bead, join_beads, na
 from mewm.reports.names import read_names
 from mewm.reports.words import DRUG_ENDINGS, GIVING
 
+
+def _words(text: str) -> frozenset[str]:
+    return frozenset(text.split())
+
+
 _SEPARATORS = frozenset(
     [",", "+", "&", "/", "and", "plus", "with", "or", "then", "by", "using", "containing", "followed"]
 )
+# Small words before the first name of a list: "an emulsion of A and B".
+_LEADS = _SEPARATORS | {"of", "the", "a", "an", "both"}
 _NAME_WORDS = 3
 _SMALLEST_UM, _LARGEST_UM = 40, 2000
 _SHORTEST = 3
+# What may stand between a name and its amount.
+_BEFORE_AMOUNT = _words("( - was at = injection for powder hydrochloride sulfate given")
+# Names of what is given, before or behind which a name stands.
+_SORTS = _words("agent agents drug drugs embolic embolics cytostatic chemotherapeutic")
+# What a trade name may be of that is no agent.
+_DEVICES = _words(
+    "catheter microcatheter wire guidewire microwire sheath technique method system balloon needle device set kit"
+)
+_INTO_VESSELS = _words("infused injected dissolved emulsified perfused")
+_PACKS = _words("vial vials ampoule ampoules ampule ampules bottle bottles syringe syringes box emulsion")
+# Endings of English words that no agent is written with, small.
+_ENGLISH = tuple(_words("ing tion sion ly ness ment ed ous al ary ery ity ic ies ance ence"))
 
 
 def read_agents(clause: str) -> list[Token]:
@@ -105,16 +124,21 @@ def _is_agent(found: list[Token], start: int, end: int, text: str, clause: str) 
     if end < len(found) and found[end].lower in ("trial", "study", "registry"):
         return False
     if _is_gloss(found, start, end):
-        return text[0].isupper() and len(text) > _SHORTEST
+        dosed = end + 1 < len(found) and is_amount(found[end + 1])
+        return len(text) > _SHORTEST and (text[0].isupper() or (dosed and not text.endswith(_ENGLISH)))
     if _besideis_amount(found, start, end):
         return True
     like_drug = any(w.lower.endswith(DRUG_ENDINGS) for w in words)
     if like_drug:
         return True
     bare = all(p.lower in _SEPARATORS or p.sort != "word" or p in words for p in found)
-    if len(text) <= _SHORTEST or not (text[0].isupper() or bare):
+    if len(text) <= _SHORTEST:
         return False
-    return _listed(found, start, end) or _is_given(found, start, end)
+    if not (text[0].isupper() or bare):
+        # Written small it could be any word: only where nothing but an agent can stand.
+        return not text.endswith(_ENGLISH) and _must_be(found, start, end)
+    begins = ":" in clause[found[start - 1].end if start else 0 : found[start].start]
+    return _listed(found, start, end, begins=begins) or _is_given(found, start, end, begins=begins)
 
 
 def _is_gloss(found: list[Token], start: int, end: int) -> bool:
@@ -131,7 +155,7 @@ def _is_gloss(found: list[Token], start: int, end: int) -> bool:
 def _besideis_amount(found: list[Token], start: int, end: int) -> bool:
     """Return whether a dose or size stands right beside the words and belongs to no other name."""
     i = end
-    while i < len(found) and (found[i].lower in ("(", "-", "was", "at", "=") or found[i].sort == "particles"):
+    while i < len(found) and (found[i].lower in _BEFORE_AMOUNT or found[i].sort == "particles"):
         i += 1
     if i < len(found) and is_amount(found[i]):
         after = [p for p in found[i + 1 : i + 3] if p.lower not in ("of", "the")]
@@ -146,16 +170,18 @@ def _besideis_amount(found: list[Token], start: int, end: int) -> bool:
     return False
 
 
-def _listed(found: list[Token], start: int, end: int) -> bool:
+def _listed(found: list[Token], start: int, end: int, *, begins: bool) -> bool:
     """Return whether the words are an item of a list that names another agent right before or after."""
-    before = found[start - 1] if start else None
+    before = found[start - 1] if start and not begins else None
     after = found[end] if end < len(found) else None
     sides = []
+    if _joined(found, start, end):
+        return True
     if before is not None and before.lower in _SEPARATORS:
         sides.append(found[:start][::-1])
     if after is not None and after.lower in _SEPARATORS:
         sides.append(found[end:])
-    if not sides or (before is not None and before.lower not in _SEPARATORS and before.sort == "word"):
+    if not sides or (before is not None and before.lower not in _LEADS and before.sort == "word"):
         return False
     closed = after is None or after.lower in _SEPARATORS or after.lower in ("was", "were", "(", ")")
     for side in sides:
@@ -165,8 +191,48 @@ def _listed(found: list[Token], start: int, end: int) -> bool:
     return False
 
 
-def _is_given(found: list[Token], start: int, end: int) -> bool:
+def _joined(found: list[Token], start: int, end: int) -> bool:
+    """Return whether a dash joins the words with an agent: "Xelvatan-Lipiodol emulsion"."""
+    behind = found[end + 1 : end + 2] if end < len(found) and found[end].lower == "-" else []
+    ahead = found[start - 2 : start - 1] if start > 1 and found[start - 1].lower == "-" else []
+    return any(p.given for p in (*behind, *ahead))
+
+
+def _must_be(found: list[Token], start: int, end: int) -> bool:
+    """Return whether nothing but an agent can stand here: "mixed with ...", "... was infused", "A, ..., and B"."""
+    before = [p.lower for p in found[max(start - 2, 0) : start]]
+    after = found[end] if end < len(found) else None
+    closed = after is None or after.lower in _SEPARATORS or after.lower in ("was", "were", "(", ")")
+    if not closed and not (after is not None and after.lower == "as"):
+        return False
+    if before[-2:] == ["mixed", "with"] or (before[-1:] and before[-1] in _SORTS):
+        return True
+    if before[-1:] == ["of"] and before[0] in _PACKS:
+        return True
+    left, right = _nearest(found[:start][::-1]), _nearest(found[end:])
+    if after is not None and after.lower in ("was", "were") and (not before or left):
+        return any(p.lower in _INTO_VESSELS for p in found[end + 1 : end + 3])
+    if after is not None and after.lower == "as":
+        return any(p.lower in _SORTS for p in found[end + 1 : end + 5])
+    return bool(before) and ((before[-1] in (",", "+") and left and right) or (before[-1] == "of" and right))
+
+
+def _nearest(side: list[Token]) -> bool:
+    near = next((p for p in side if p.lower not in _SEPARATORS and p.sort != "quantity"), None)
+    return near is not None and near.given
+
+
+def _is_given(found: list[Token], start: int, end: int, *, begins: bool) -> bool:
     """Return whether the words are what was infused, injected, mixed or used."""
+    behind = found[end].lower if end < len(found) else ""
+    if behind in _DEVICES:
+        return False
+    closed = behind in ("", ",", "and", "+", "(", ")", "was", "were", "as", "for", "until", "to", "with")
+    ahead = found[start - 1].lower if start else ""
+    if closed and (ahead in _SORTS or (ahead in GIVING and ahead.endswith(("ed", "gave")) and not begins)):
+        return True
+    if behind == "for" and any(p.lower.startswith(("embol", "chemoembol")) for p in found[end + 1 : end + 4]):
+        return True
     after = [p.lower for p in found[end : end + 4] if p.sort == "word"]
     if after[:1] and after[0] in ("was", "were") and any(w in GIVING for w in after[1:3]):
         return True

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from mewm.actions.base import load_action_base
 from mewm.actions.lexicon import FOREIGN_UNITS
 from mewm.actions.tokens import Token
-from mewm.reports.words import LIMITS, MIXED, TOTALS
+from mewm.reports.words import LEFT_OVER, LIMITS, MIXED, TOTALS
 
 _FARTHEST = 9.0
 _GLOSS = 6.0
@@ -65,14 +65,15 @@ def assign(found: list[Token]) -> tuple[list[Held], list[Token]]:
     free = [i for i, p in enumerate(found) if p.quantity is not None and _usable(found, i)]
     free = _mixtures(found, held, free)
     free = _lists(found, held, free)
-    reads_on = bool(holders and free) and holders[0] < free[0]
+    holders = [h for h in holders if h in held]
+    reads_on = {slot: _reads_on(found, holders, free, slot) for slot in ("dose", "size", "other")}
     pairs = sorted(
         (cost, abs(q - h), q, h)
         for q in free
         for h in holders
         if (slot := _slot(found[h], found[q]))
         and not _contents(found, h, q)
-        and (cost := _cost(found, q, h, reads_on, slot)) < _FARTHEST
+        and (cost := _cost(found, q, h, reads_on[slot], slot)) < _FARTHEST
     )
     taken: set[int] = set()
     for _, _, q, h in pairs:
@@ -87,6 +88,12 @@ def assign(found: list[Token]) -> tuple[list[Held], list[Token]]:
     # A second size of the only particles of the clause: "beads (100-300 µm and 300-500 µm)".
     further = [Held(sized[0], size=p) for p in left if len(sized) == 1 and _is_size(p)]
     return [*(held[i] for i in holders), *further], [p for p in left if not _is_size(p)]
+
+
+def _reads_on(found: list[Token], holders: list[int], free: list[int], slot: str) -> bool:
+    """Return whether names stand before their doses, or before their sizes: "A 10 mg, B 20 mg"."""
+    taking = [(h, q) for q in free for h in holders if _slot(found[h], found[q]) == slot]
+    return bool(taking) and min(h for h, _ in taking) < min(q for _, q in taking)
 
 
 def _contents(found: list[Token], h: int, q: int) -> bool:
@@ -105,7 +112,8 @@ def _usable(found: list[Token], i: int) -> bool:
     if quantity is None or quantity.unit is None or quantity.vague or not quantity.finite:
         return False
     before = [p.lower for p in found[max(i - 3, 0) : i] if p.sort == "word"]
-    return not set(before[-2:]) & LIMITS
+    after = [p.lower for p in found[i + 1 : i + 4] if p.sort == "word"]
+    return not (set(before[-2:]) & LIMITS or set(after[:2]) & LEFT_OVER)
 
 
 def _swallowed(found: list[Token], i: int) -> bool:
@@ -137,24 +145,59 @@ def _group(found: list[Token], end: int) -> list[int]:
 
 def _mixtures(found: list[Token], held: dict[int, Held], free: list[int]) -> list[int]:
     """Take away the amount of a mixture: "2 ml of the NBCA-Lipiodol mixture"."""
-    for i, piece in enumerate(found):
-        names = _group(found, i) if piece.sort == "carrier" and piece.lower in MIXED else []
-        if not names:
+    for i, piece in enumerate([*found, Token("mark", "", 0, 0)]):
+        mixed = piece.sort == "carrier" and piece.lower in MIXED
+        names = _group(found, i) if mixed or (i and found[i - 1].given and not piece.given) else []
+        if not names or not (mixed or _two_liquids(found, names)):
+            continue
+        if _spelt_out(found, names):
+            for n in names:
+                held.pop(n, None)
             continue
         before = [q for q in free if q < names[0] and all(_filler(p) for p in found[q + 1 : names[0]])]
         inside = [q for q in free if names[0] < q < names[-1]]
+        after = [q for q in free if q > names[-1] and all(_filler(p) for p in found[names[-1] + 1 : q])]
         if before and not inside:
             free = [q for q in free if q not in before]
+        elif len(after) == 1 and not (mixed or inside) and not any(p.given for p in found[after[0] + 1 : after[0] + 2]):
+            free = [q for q in free if q not in after]
     return free
 
 
+def _spelt_out(found: list[Token], names: list[int]) -> bool:
+    """Return whether the brackets behind a mixture name its parts again: "NBCA-Lipiodol (NBCA 1 ml, Lipiodol 3 ml)"."""
+    start = names[-1] + 1
+    while start < len(found) and found[start].sort == "carrier":
+        start += 1
+    if start == len(found) or found[start].lower != "(":
+        return False
+    close = next((k for k in range(start, len(found)) if found[k].lower == ")"), len(found))
+    return {found[n].agent for n in names} <= {p.agent for p in found[start:close] if p.given}
+
+
+def _two_liquids(found: list[Token], names: list[int]) -> bool:
+    """Return whether names joined by dashes are two liquids, whose amount is that of both: "1.5 ml NBCA-Lipiodol"."""
+    agents = {found[n].agent for n in names}
+    between = [p.lower for p in found[names[0] + 1 : names[-1]]]
+    known = load_action_base().agents
+    return len(agents) == 2 and between in (["-"], ["/"]) and all(a in known and known[a].unit == "ml" for a in agents)
+
+
 def _filler(piece: Token) -> bool:
-    return piece.lower in ("of", "a", "an", "the", "ultra", "liquid") or piece.sort == "quantity"
+    return piece.lower in ("of", "a", "an", "the", "ultra", "liquid", "(", ")") or piece.sort == "quantity"
 
 
 def _lists(found: list[Token], held: dict[int, Held], free: list[int]) -> list[int]:
-    """Read "A and B, 10 mg and 20 mg respectively" and "A and B 10 mg each"."""
+    """Read "A and B, 10 mg and 20 mg respectively", "A and B 10 mg each" and "A-B emulsion (10 ml/20 mg)"."""
     for q in list(free):
+        if q not in free:
+            continue
+        if found[q - 1].lower == "(" and (names := _bracketed(found, held, free, q)):
+            doses = [f for f in free if f >= q][: len(names)]
+            for h, f in zip(names, doses, strict=True):
+                _give(held[h], found[f])
+            free = [f for f in free if f not in doses]
+            continue
         each = any(p.lower in ("each", "respectively") for p in found[q + 1 : q + 3])
         if not each:
             continue
@@ -173,6 +216,23 @@ def _lists(found: list[Token], held: dict[int, Held], free: list[int]) -> list[i
                 _give(held[h], found[f])
             free = [f for f in free if f > q]
     return free
+
+
+def _bracketed(found: list[Token], held: dict[int, Held], free: list[int], q: int) -> list[int]:
+    """Return the names of a group whose doses stand in the same order in the brackets that open before ``q``."""
+    end = q - 1
+    while end > 0 and found[end - 1].sort == "carrier":
+        end -= 1
+    names = _group(found, end)
+    close = next((k for k in range(q, len(found)) if found[k].lower == ")"), len(found))
+    doses = [f for f in free if q <= f < close]
+    named = any(p.given for p in found[q:close])
+    fits = (
+        not named
+        and len(names) == len(doses)
+        and all(h in held and _slot(found[h], found[f]) == "dose" for h, f in zip(names, doses, strict=True))
+    )
+    return names if fits else []
 
 
 def _slot(name: Token, amount: Token) -> str:

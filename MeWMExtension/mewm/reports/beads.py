@@ -11,6 +11,7 @@ from mewm.reports.words import PLAIN
 
 _LOADING = re.compile(r"load|elut|impregnat|carrying|containing|bound|charged|soaked")
 _TECHNIQUE = re.compile(r"\bdeb\W{0,2}tace\b|\bdeb\b.{0,20}\bchemoemboli", re.IGNORECASE)
+_PACKED = re.compile(r"vial|bottle|amp|syringe", re.IGNORECASE)
 _PLACE = re.compile(r"[A-Za-z]{1,3}\d+[a-z]?$")
 _NAME_WORDS = 3
 
@@ -29,7 +30,12 @@ def could_be_name(piece: Token) -> bool:
 
 def is_amount(piece: Token) -> bool:
     """Return whether a token is a dose or a size."""
-    return piece.quantity is not None and piece.quantity.unit in ("mg", "ml", "µm", "mg/m2", "mg/m²", "mg/kg", "g/m2")
+    quantity = piece.quantity
+    if quantity is None:
+        return False
+    if quantity.unit == "vague":
+        return bool(_PACKED.search(quantity.text))
+    return quantity.unit in ("mg", "ml", "µm", "mg/m2", "mg/m²", "mg/kg", "g/m2")
 
 
 def name_particles(found: list[Token], clause: str) -> list[Token]:
@@ -112,7 +118,8 @@ def _partner(found: list[Token], i: int, *, loading: bool) -> int | None:
             bead, drug = (first, piece) if is_bead(first) else (piece, first)
             if drug.kind == "unknown" and not loading:
                 return None
-            if loading or (weak and bead.kind == "bead" and bead is first) or (j == i + 1 and bead.kind == "bead"):
+            beside = all(p.sort == "quantity" or p.lower in ("(", ")", "of") for p in found[i + 1 : j])
+            if loading or (bead.kind == "bead" and (j == i + 1 or (bead is first and (weak or beside)))):
                 return j
             return None
         if piece.sort == "word":

@@ -22,6 +22,7 @@ _MONTHS = (
 _EARLIER = re.compile(
     r"\b(?:(?<!as )previous(?:ly)?(?! described)|prior(?! to)|history of|h/o|s/p|status post|"
     r"in the past|past (?:medical|surgical)|"
+    r"had (?:an? )?(?:tace|tae|taci|chemoemboli|emboli[sz]ation)|"
     r"ha[ds] (?:already |also )?(?:received|undergone|been treated|been given)|(?:first|second|initial|earlier|last) "
     r"(?:tace|session|treatment|procedure|course) (?:with|using|of|was|had)|(?:tace|session) ?(?:#|"
     r"no\.? ?)?\d? ?(?:in|on) "
@@ -72,12 +73,17 @@ _BESIDE = re.compile(
     r"analges|antiemet|sedat|premedic|antibiot|an(?:a)?esth|prophyla|intravenous|\biv\b|oral|subcutan|hydration|steroid|"
     r"closure|heparin"
 )
+# Taken at home before and after.
+_TAKEN_ON = re.compile(r"[^;]{0,60}?\b(?:continued|resumed|paused|orally|by mouth|per os)\b")
 _ALLERGY = re.compile(r"allerg|hypersensitiv|intoleran|anaphyla|contra-?indicat")
 _OTHER_VESSEL = re.compile(
     r"\b(?:gda|gastroduodenal|splenic|right gastric|cystic|falciform|cholecystic|"
     r"supraduodenal)\b[^,;]{0,60}?(?:coil|emboli[sz]|occlu|protect|plug)"
     r"|(?:coil|emboli[sz]|occlu|protect|plug)[^,;]{0,40}?\b(?:gda|gastroduodenal|splenic|spleen|"
     r"right gastric|cystic artery|falciform)\b"
+)
+_PROTECTING = re.compile(
+    r"\b(?:coil|plug)\w*[^,;]{0,60}(?:avoid|prevent|protect|reflux)|protective(?:ly)? (?:coil|emboli)"
 )
 # Without one of these the two longer searches find nothing.
 _ORGAN = re.compile(r"gda|gastroduodenal|splen|right gastric|cystic|falciform|supraduodenal")
@@ -92,7 +98,7 @@ _SECTIONS = (
     (
         "history",
         re.compile(
-            r"history|previous|prior|past|background|indication|clinical|comparison|reason|referral|diagnosis|pre-?op"
+            r"history|previous|prior|past|outside|elsewhere|background|indication|clinical|comparison|reason|referral|diagnosis|pre-?op"
         ),
     ),
     ("allergy", re.compile(r"allerg")),
@@ -112,7 +118,10 @@ _SUMMING = re.compile(
     r"\b(?:in (?:summary|total|conclusion)|to summari[sz]e|successful (?:\w+ ){0,4}(?:tace|"
     r"chemoemboli[sz]ation|emboli[sz]ation))\b"
 )
-_NOS = frozenset(["no", "without", "neither", "nor", "not", "never", "avoid", "avoiding", "instead", "rather", "omit"])
+_NOS = _words(
+    "no without neither nor not never avoid avoiding avoided instead rather omit omitted omitting refused refuses "
+    "refusing declined rejected withheld skipped skipping"
+)
 _BETWEEN = _words(
     ", / & or nor and any the a an of additional further adjunctive use injection infusion administration embolization "
     "embolisation with particulate absorbable drug drugs chemotherapeutic than using to give in treated given"
@@ -122,7 +131,9 @@ _NOUNS = _words(
     "embolisation infusion injection sponge beads chemotherapy fluid and or"
 )
 _VERBS = _words("was were is are be been has have had could can did do does should would")
-_NONE = re.compile(r"\s*(?:\(\s*-\s*\)|[:=]\s*(?:none|nil|no|not (?:used|given)|0|-)\s*(?:$|[,;.)]))")
+_NONE = re.compile(r"\s*(?:\(\s*-?\s*\)|\[\s*-?\s*\]|[:=]\s*(?:none|nil|no|not (?:used|given)|0|-)\s*(?:$|[,;.)]))")
+_TICKED = re.compile(r"(?:\[\s*[xX+]\s*\]|[☑☒✓✔])\s*$")
+_UNTICKED = re.compile(r"(?:\[\s*\]|[☐□])\s*$")
 _WITHHELD = re.compile(
     r"withheld|omitted|avoided|deferred|declined|refused|contra-?indicated|unavailable|abandoned|spared|skipped|refrained|dispensed|excluded"
 )
@@ -159,14 +170,18 @@ def why_not_given(clause: Clause, found: list[Token], i: int, dosed: bool) -> st
     if ("but" in before or "however" in before or "instead" in before) and (turn := _TURN.match(before)):
         # "Cisplatin was planned, but only ..." plans nothing behind "but".
         before = before[turn.end() :]
+    if _UNTICKED.search(before):
+        return "negated"
     if _INSTRUCTION.search(clause.lower) or _ROLE.match(clause.lower):
         return "instruction"
-    if _denied_before(found, i, dosed) or _denied_after(found, i, after):
+    if _denied_before(found, i, dosed) or (not _TICKED.search(before) and _denied_after(found, i, after)):
         return "negated"
     if (clause.heading or _tells_time(found)) and (reason := _other_time(clause, before, after, found)):
         return reason
     if not dosed and _ALLERGY.search(clause.lower):
         return "allergy"
+    if piece.sort == "unknown" and not dosed and _TAKEN_ON.search(after):
+        return "other use"
     if piece.sort == "unknown" and _BESIDE.search(f"{clause.heading}: {before}") and not is_listed(piece.agent):
         return "other use"
     if _elsewhere(clause.lower, found, i):
@@ -207,6 +222,8 @@ def _other_time(clause: Clause, before: str, after: str, found: list[Token]) -> 
 
 def _elsewhere(text: str, found: list[Token], i: int) -> bool:
     """Return whether the agent went into a vessel that does not feed the tumour."""
+    if found[i].sort == "unknown" and _PROTECTING.search(text) and "coil" in found[i].lower:
+        return True
     if not _ORGAN.search(text):
         return False
     match = OTHER_ORGANS.search(text) or _OTHER_VESSEL.search(text)

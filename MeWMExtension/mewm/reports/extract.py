@@ -64,7 +64,7 @@ def extract(text: str) -> ReportExtraction:
         reader.read(clause)
     seen = read_outcomes(parts, lower_case(reader.cleaned.text[:_TITLE]))
     mentions, protocol = merge(reader.mentions, reader.ranks)
-    level, shunt = final_level(seen), final_shunt(seen)
+    level, shunt = final_level(seen, reader.given), final_shunt(seen)
     deposition = [r for r in seen if r.about == "deposition"]
     return ReportExtraction(
         mentions=tuple(mentions),
@@ -91,6 +91,7 @@ class _Reader:
     ranks: list[int] = field(default_factory=list)
     not_given: list[NotGiven] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
+    given: int = 0
 
     def read(self, clause: Clause) -> None:
         """Take what one clause says."""
@@ -99,6 +100,8 @@ class _Reader:
         earlier = len(self.mentions)
         for item in held:
             self._take(item, clause, found)
+        if self.mentions and not earlier:
+            self.given = clause.start
         for amount in left:
             self._refer_back(amount, clause, earlier)
 
@@ -129,6 +132,9 @@ class _Reader:
         dose = held.dose.quantity if held.dose else None
         if dose is not None and dose.low <= 0:
             self.notes.append(f"{name}: {dose.text} is no dose.")
+            if dose.low == 0 and held.size is None:
+                self.not_given.append(NotGiven(agent, "negated", written, span))
+                return
             dose = None
         size = held.size.quantity if held.size else None
         self.ranks.append(rank(clause))

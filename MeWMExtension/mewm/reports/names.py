@@ -37,6 +37,11 @@ _PER = re.compile(rf" per (?:nodule|lesion|tumou?r|feeder|branch)\W+{_COUNT} (?:
 _REDUCED = re.compile(
     r"\b(?:halved|reduced|lowered|adjusted|decreased|cut)(?: by [^,;]{1,9})? ?(?:to|\()(?: only| about)? ?[\d.]+ ?mg"
 )
+_ACTUAL = re.compile(
+    r"\b(?:drawn up|prepared)\b[^;]*?\b([\d.]+ ?(?:mg|ml|cc)) (?:was |were |actually |only )*"
+    r"(?:administered|given|injected|infused|delivered|used)\b"
+)
+_MIXED = re.compile(r"\bmix|emuls|suspen|\+")
 _FUZZY_FROM = 7
 _RATE = re.compile(
     r"\s*(?:/\s*|per )(?:d?l|ml|kg|day|d|h|hr|hour|min|minute|week|month)\b|\s*(?:bid|tid|qd|daily)\b", re.IGNORECASE
@@ -81,6 +86,9 @@ def read_names(clause: str) -> list[Token]:
         if token.sort == "word":
             if len(word) >= _FUZZY_FROM and word not in PLAIN:
                 _respell(token)
+            elif word == "contour" and i + 1 < len(marked) and _sizes(marked[i + 1]):
+                # The make of particles; elsewhere a word of radiology.
+                token.sort, token.agent, token.kind = "agent", "pva", "embolic"
         elif token.kind == "bead":
             token.generic = normalise_name(token.text) in GENERIC_BEADS
         elif word == "gs" and i and marked[i - 1].text.endswith("%"):
@@ -90,6 +98,10 @@ def read_names(clause: str) -> list[Token]:
             # Of "ultra-liquid" with an oil that is misspelt.
             token.sort = "word"
     return marked
+
+
+def _sizes(token: Token) -> bool:
+    return token.quantity is not None and (token.quantity.unit == "µm" or token.quantity.low < token.quantity.high)
 
 
 def _respell(token: Token) -> None:
@@ -161,6 +173,8 @@ def _each(tokens: list[Token], clause: str) -> list[Token]:
     if turn := _REDUCED.search(lower):
         # "60 mg was reduced to 30 mg" gives 30 mg.
         return [t for t in tokens if not (_has_dose(t) and t.end <= turn.start())]
+    if "drawn" in lower or "prepared" in lower:
+        tokens = _actual(tokens, lower)
     if " each" not in lower and " per " not in lower:
         return tokens
     if per := _PER.search(lower):
@@ -170,10 +184,18 @@ def _each(tokens: list[Token], clause: str) -> list[Token]:
     if vials is None:
         return tokens
     count, each = NUMBER_WORDS.get(vials[1]) or int(vials[1]), vials.end() - len("each")
-    before = [t for t in tokens if t.quantity and t.end <= each and not clause[t.end : each].strip(" (,")]
+    before = [t for t in tokens if _has_dose(t) and t.end <= each and not clause[t.end : each].strip(" (,")]
     after = [t for t in tokens if t.start > each and _has_dose(t)]
     chosen = (before or after)[:1] or [t for t in tokens if t.start < each and _has_dose(t)][-1:]
     return [_times(t, count) if t in chosen else t for t in tokens]
+
+
+def _actual(tokens: list[Token], lower: str) -> list[Token]:
+    """Read "50 mg was drawn up, 35 mg administered" as 35 mg; what was mixed is counted as mixed."""
+    given = _ACTUAL.search(lower)
+    if given is None or _MIXED.search(lower):
+        return tokens
+    return [t for t in tokens if not (_has_dose(t) and t.end <= given.start(1))]
 
 
 def _has_dose(token: Token) -> bool:

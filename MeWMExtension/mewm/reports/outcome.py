@@ -10,8 +10,9 @@ level  meaning        words
 4      complete       staining disappeared, vanished, gone, absent, no (residual) blush; feeding arteries occluded or
                       blocked; (complete) stasis; devascularised; flow ceased; reduced by 100 %
 3      nearly         any of these with mostly, nearly, almost, basically, largely, near, subtotal; marked, significant,
-                      obvious reduction or improvement; sluggish flow; complete with slight residual; 70 % and more
-2      partial        partial, slight or moderate reduction or occlusion; reduced without a degree; residual or
+                      obvious reduction or improvement; complete with slight residual; 70 % and more
+2      partial        partial, slight or moderate reduction or occlusion; reduced without a degree; slow or
+                      sluggish flow; residual or
                       remaining blush; complete in one feeder and unchanged in another; 10 % and more
 1      unchanged      no (significant) change or reduction, unchanged, persistent or still present, patent feeders,
                       occlusion failed
@@ -37,6 +38,8 @@ from mewm.reports.text import Clause
 
 # A part so long that says nothing of change begins another topic.
 _LONG = 40
+# "No change." as a sentence of its own is what was seen.
+_SHORT = 12
 
 
 @dataclass(frozen=True)
@@ -44,11 +47,12 @@ class Reading:
     """One part of a clause and what it says.
 
     Attributes:
-        about: ``"staining"``, ``"supply"``, ``"shunt"`` or ``"deposition"``.
+        about: ``"staining"``, ``"supply"``, ``"vessels"`` of no stated use, ``"shunt"`` or ``"deposition"``.
         value: level 1 to 4, state or quality.
         start, end: its place in the clean text.
         where: sides, segments or vessels of which it speaks.
         final: whether it is said to be the last thing seen.
+        first: whether it is what an angiogram showed, and not said to be a later one.
     """
 
     about: str
@@ -57,6 +61,7 @@ class Reading:
     end: int
     where: frozenset[str] = frozenset()
     final: bool = False
+    first: bool = False
 
 
 @dataclass(frozen=True)
@@ -84,7 +89,8 @@ def read_outcomes(clauses: Iterable[Clause], title: str) -> list[Reading]:
             continue
         goes_on = words.PRONOUN.search(clause.lower) or words.WHERE.match(clause.lower)
         start = topic if goes_on else ""
-        if not (start or words.TOPIC.search(clause.lower) or words.RESULT.search(clause.heading)):
+        told = start or words.TOPIC.search(clause.lower) or words.RESULT.search(clause.heading)
+        if not told and len(clause.lower) > _SHORT:
             continue
         parts = _parts(clause, start)
         found += _read(clause, parts, imaging)
@@ -105,8 +111,11 @@ def _read(clause: Clause, parts: list[_Part], imaging: bool) -> Iterator[Reading
     for part, following in pairwise([*parts, _Part("", 0, 0, "")]):
         if part.about == "shunt" and (words.SHUNT.search(part.text) or changes(part.text)):
             value = state(part.text)
-            if value == "present" and following.about in ("staining", "supply", "") and changes(following.text):
-                value = state(following.text)
+            if value == "present" and following.about in ("staining", "supply", ""):
+                # "The shunt and the staining disappeared", not "a shunt and faint staining were seen".
+                behind = words.STAIN.search(following.text) or words.SUPPLY.search(following.text)
+                said = following.text[behind.end() :] if behind else following.text
+                value = state(said) if changes(said) else value
             if before == "reduced" and words.NOT_GONE.search(part.text):
                 value = before
             before = value
@@ -118,13 +127,15 @@ def _read(clause: Clause, parts: list[_Part], imaging: bool) -> Iterator[Reading
     if not (imaging or cross):
         for about, reached in _levels(clause.lower, parts):
             where = frozenset(words.WHERE.findall(clause.lower))
-            yield Reading(about, reached, clause.start, end, where, bool(words.FINAL.search(clause.lower)))
+            final = bool(words.FINAL.search(clause.lower))
+            first = bool(words.SHOWN.search(clause.lower)) and not words.LATER.search(clause.lower)
+            yield Reading(about, reached, clause.start, end, where, final, first)
 
 
 def _levels(text: str, parts: list[_Part]) -> Iterator[tuple[str, int]]:
     """Yield the level of staining and of supply that the parts of a clause come to."""
-    levels: dict[str, list[int]] = {"supply": [], "staining": []}
-    residual = {"supply": False, "staining": False}
+    levels: dict[str, list[int]] = {"supply": [], "staining": [], "vessels": []}
+    residual = {"supply": False, "staining": False, "vessels": False}
     for part, following in pairwise([*parts, _Part("", 0, 0, "")]):
         if part.about not in levels:
             continue
@@ -166,16 +177,19 @@ def _parts(clause: Clause, about: str) -> list[_Part]:
     text = clause.lower
     edges = [0, *(m.start() for m in words.PARTS.finditer(text)), len(text)]
     filled = words.FILLED.search(text)
-    unchanged = words.EXAMINED.search(text) and words.NO_CHANGE.search(text)
+    unchanged = words.NO_CHANGE.search(text) and (words.EXAMINED.search(text) or len(text) <= _SHORT)
     if not about and (unchanged or words.RESULT.search(clause.heading)):
         about = "supply"
     parts: list[_Part] = []
     earlier = about
     for start, end in pairwise(edges):
         part = text[start:end]
+        if part.startswith(("nor", "or")) and parts and words.NO.search(parts[-1].text):
+            # "No stain or shunt" denies both.
+            part = f"no{part[part.index('r') + 1 :]}"
         if named := _topic(part, text, bool(filled)):
             about = named
-        elif about in ("staining", "supply") and len(part) > _LONG and not changes(part):
+        elif about in ("staining", "supply", "vessels") and len(part) > _LONG and not changes(part):
             about = ""
         elif not about and words.ELLIPSIS.search(part):
             about = earlier
@@ -194,15 +208,24 @@ def _topic(part: str, text: str, filled: bool) -> str:
         return "deposition"
     if words.STAIN.search(part):
         return "staining"
-    return "supply" if words.SUPPLY.search(part) else ""
+    if words.SUPPLY.search(part):
+        return "supply"
+    return "vessels" if words.VESSELS.search(part) and not words.OTHER_VESSELS.search(part) else ""
 
 
-def final_level(found: list[Reading]) -> list[Reading]:
-    """Return the readings the level rests on, the deciding one last."""
+def final_level(found: list[Reading], given: int) -> list[Reading]:
+    """Return the readings the level rests on, the deciding one last.
+
+    Args:
+        found: all readings.
+        given: where the report first tells of something given; a look before it is no result where another follows.
+    """
+    if any(r.start >= given and r.about in ("staining", "supply") for r in found):
+        found = [r for r in found if not (r.first and r.end <= given and r.value in (1, 2))]
     staining = [r for r in found if r.about == "staining"]
     supply = [r for r in found if r.about == "supply"]
     if not (staining and supply):
-        return _places(staining or supply)
+        return _places(staining or supply or [r for r in found if r.about == "vessels" and r.value != 1])
     last, fed = _places(staining)[-1], _places(supply)[-1]
     if last.value == 1 and fed.value == 4:
         # Staining unchanged beside occluded feeders: an earlier look, or what another vessel feeds.

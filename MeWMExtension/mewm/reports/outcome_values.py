@@ -20,6 +20,8 @@ def level(phrase: str, staining: bool) -> tuple[int | None, bool]:
     """
     if words.NOT_THERE.search(phrase) or words.FAILED.search(phrase):
         return 1, False
+    if words.NOT_CHANGED.search(phrase) and not words.NOT_WHOLLY.search(phrase):
+        return 1, False
     gone, less = words.GONE.search(phrase), words.LESS.search(phrase)
     rest, same = bool(words.REST.search(phrase)), words.SAME.search(phrase)
     share = _share(phrase, bool(gone or less or words.NOT_SEEN.search(phrase)), rest or bool(same))
@@ -35,7 +37,12 @@ def level(phrase: str, staining: bool) -> tuple[int | None, bool]:
             return 2, False
         if words.NOT_GONE.search(phrase):
             return None, True
-        if words.CHANGE.search(phrase[denied.end() :]) or words.NOT_DONE.search(phrase):
+        if (
+            words.CHANGE.search(phrase[denied.end() :])
+            or words.NOT_DONE.search(phrase)
+            or words.NOT_LESS.search(phrase)
+            or words.NOT_DONE_TO.search(phrase)
+        ):
             return 1, False
         if rest or (words.STAIN if staining else words.FLOWING).search(phrase):
             return near, False
@@ -44,16 +51,24 @@ def level(phrase: str, staining: bool) -> tuple[int | None, bool]:
     if gone:
         if words.EXCEPT.search(phrase):
             return 3, False
+        if words.SOME_OF.search(phrase):
+            return 2, False
         if words.WEAK.search(phrase) and not words.COMPLETE.search(phrase):
             return (3 if words.STRONG.search(phrase) else 2), rest
-        return near, rest and not denied
+        return near, rest and not denied and not words.REMAINDER.search(phrase)
     if less:
-        strong = (words.STRONG.search(phrase) or near == 3) and not words.WEAK.search(phrase)
+        strong = (
+            words.STRONG.search(words.LESS_THAN_IT_WAS.sub("less", phrase)) or near == 3
+        ) and not words.WEAK.search(phrase)
         return (3 if strong else 2), rest
     if words.UNTOUCHED.search(phrase):
         return 1, False
+    if words.SPARED.search(phrase) and not words.STAIN.search(phrase):
+        return None, False
     if (rest or same) and words.SMALL.search(phrase):
         return 3, False
+    if (same or words.REMAINED.search(phrase)) and words.SOME.search(phrase):
+        return 2, False
     if words.REMAINED.search(phrase) and not words.PART_LEFT.search(phrase):
         return 1, False
     if rest:
@@ -117,6 +132,6 @@ def quality(phrase: str) -> str | None:
         return "good" if shares[-1] >= 90 else "moderate" if shares[-1] >= 50 else "poor"
     if words.BAD.search(phrase):
         return "poor"
-    if words.GOOD.search(phrase):
-        return "poor" if words.NO.search(phrase) else "good"
+    if good := words.GOOD.search(phrase):
+        return "poor" if words.NO.search(phrase[: good.start()]) else "good"
     return "moderate" if words.FAIR.search(phrase) else None

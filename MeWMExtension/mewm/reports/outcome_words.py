@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import re
 
+# Every word for what is treated; "TUMOUR" in the patterns below.
+_TUMOUR = r"(?:tumou?r|lesion|nodule|mass|hepatoma|hcc|neoplasm|malignancy|satellite)(?:e?s)?"
+
 
 def _any(alternatives: str) -> re.Pattern[str]:
     """Return the pattern of any of the alternatives as whole words, parted by " | "; a line may end behind any bar."""
-    parts = " ".join(alternatives.split()).split(" | ")
+    parts = " ".join(alternatives.replace("TUMOUR", _TUMOUR).split()).split(" | ")
     return re.compile(r"\b(?:" + "|".join(parts).replace("| ", "|") + r")\b")
 
 
@@ -15,27 +18,34 @@ STAIN = _any(
     r"""
     stai?n\w* | blush\w* | (?:tumou?r|lesion) (?:shadow|opacity|response) | opacification |
     tumou?r(?:al|ous)? (?:vasculature|perfusion|enhancement) | vascularity | avascular |
-    hyper-?vascular\w* | vasculari[sz]ed |
+    hyper-?vascular\w* | vasculari[sz](?:ed|ation) |
     neo-?(?:vascul|angiogen)\w* |
-    (?:residual|persistent|viable) (?:tumou?r(?:al|ous)? )?enhancement |
+    (?:residual|persistent|viable|no|without|arterial) (?:\w+ ){0,2}enhancement |
+    enhanc\w+ (?:of|in) (?:the )?TUMOUR | TUMOUR (?:\w+ ){0,3}enhanc\w+ | as (?:hyper)?vascular |
+    (?:non-?|un)(?:perfus|enhanc|opacif|stain|fill|vascular)\w+ | (?:residual|remaining|persistent) perfusion |
     (?:residual|persistent|viable) tumou?r(?! ?-?(?:feed|vess|art|suppl|branch)) |
     de-?(?:hyper)?vascular\w* | abnormal (?:tumou?r )?(?:vessels|enhancement) | perfusion of the |
-    (?:tumou?r|lesion|nodule|mass)(?: is| was)? (?:\w+ ){0,2}perfus\w+ | fill\w* (?:of )?(?:the )?tumou?r |
-    (?:mass|lesion|nodule|tumou?r)s? (?:was|is|were) (?:\w+ )?(?:no longer|not)
-    (?:demonstr|visib|seen|opacif|visual|detect)\w* |
-    (?:angiographic|partial|complete|incomplete) (?:cr|pr|sd|response)
+    TUMOUR(?: is| was| are| were)? (?:\w+ ){0,2}perfus\w+ |
+    fill\w* (?:of )?(?:the )?tumou?r | contrast (?:uptake|filling|enhancement) | uptake of contrast |
+    TUMOUR (?:(?:was|is|were|are|did|does|do|could) )?(?:\w+ )?(?:no longer|not|fail\w* to)
+    (?:be )?(?:\w+ )?(?:demonstr|visib|seen|opacif|visual|detect|fill|stain|depict|show|evident|apparent|recogni)\w* |
+    (?:angiographic|partial|complete|incomplete) (?:\w+ )?(?:cr|pr|sd|response)
     """
 )
 SUPPLY = _any(
     r"""
     feed\w* |
-    (?:tumou?r(?:al|ous)?|abnormal|pathologic\w*|neoplastic|target|segmental|subsegmental|supplying|lateral|medial|
+    (?:tumou?r(?:al|ous)?|hepatoma|hcc|lesional|nodular|abnormal|pathologic\w*|neoplastic|target|segmental|subsegmental|supplying|lateral|medial|
     nutri\w+|nourishing)[ -](?:\w+ )?(?:arter\w+|vessels?|branch\w*|one|vasculature|inflow|circulation) |
     branch(?:es)? | blood (?:supply|flow|vessels) | (?:arter\w+|vessels?) (?:that )?(?:suppl|feed|nourish)\w* |
-    suppl(?:y|ying) (?:arter\w+|vessels?) | (?:antegrade|arterial|forward) (?:in)?flow | (?:in)?flow |
+    suppl(?:y|ying) (?:arter\w+|vessels?) | (?:vascular|nutrient) supply | circulation |
+    (?:arter\w+|vessels?|branch\w*) (?:of|to|in) (?:the )?TUMOUR |
+    (?:antegrade|arterial|forward) (?:in)?flow | (?:in)?flow |
     (?:sub|near-?)?stasis | stagnat\w* | static | (?:near|near-complete|incomplete) occlusion |
     occlusion (?:of|was|is) | blockage of | occlusion complete |
-    (?:to|until|complete|total|subtotal|partial|vessel|vascular|arterial|incomplete) (?:occlusion|emboli[sz]ation) |
+    (?:to|until|complete|total|subtotal|partial|vessel|vascular|arterial|incomplete|thorough)
+    (?:occlusion|emboli[sz]ation) | \d+ ?% (?:reduction|decrease|disappearance)(?! (?:of|in) (?:the )?dose) |
+    TUMOUR (?:was|were|is|are) (?:\w+ly )?emboli[sz]ed |
     occlusion (?:complete|incomplete|partial|subtotal) | emboli[sz]ation (?:was|is) (?:in)?complete\w* |
     (?:tumou?r|arterial) supply | supply from | end-?points? | embolic effect
     """
@@ -47,25 +57,37 @@ SHUNT = _any(
     """
 )
 DEPOSIT = re.compile(
-    r"\b(?:deposit\w*|uptake|accumul\w+|retention|retained|coverage|lipiodol(?:isation|ization)|distribut\w+|"
+    r"\b(?:deposit\w*|(?<!contrast )uptake(?! of contrast)|accumul\w+|retention|retained|coverage|"
+    r"lipiodol(?:isation|ization)|distribut\w+|"
     r"stain\w* well|well[- ]stained|tak(?:en?|es) up|took up)\b|\b(?:lipiodol|iodi[sz]ed oil|oil|"
     r"emulsion) (?:\w+ly )?(?:staining|filling|fill(?:s|ed)|cover(?:s|ed)|is dense|was dense)"
 )
-DEPOSITED = re.compile(r"\bdeposi\w+|\baccumulat\w+|\buptake\b|\bretention\b")
+DEPOSITED = re.compile(r"\bdeposi\w+|\baccumulat\w+|(?<!contrast )\buptake\b(?! of contrast)|\bretention\b")
+# Vessels of no stated use: what happened to them tells the level where the report says nothing else.
+_SHUT = r"(?:oc+luded|blocked|truncated|closed|plugged|interrupted|cut off)"
+VESSELS = re.compile(
+    rf"\b(?:arter(?:y|ies)|vessels?|vasculature)\b.*\b{_SHUT}\b|\b{_SHUT} (?:\w+ )?(?:arter(?:y|ies)|vessels?)\b"
+)
+OTHER_VESSELS = re.compile(
+    r"gastro|\bgda\b|gastric|cystic|splen|femoral|radial|puncture|access|portal|vein|venous|closure|mesenteric|"
+    r"spasm|dissect|cathet|cannul|coil|sheath|aort|mammary|phrenic|intercostal|thromb|inject|infus|select|previous|chronic|known|coeliac|celiac"
+)
 OIL = re.compile(r"lip[io]+dol|lipo?iodol|oil\b|ethiod|\blip\b|tumou?r|lesion|target|nodule|mass")
 
 # A clause without one of these speaks of none of the four: one look instead of many.
 TOPIC = re.compile(
     r"stai?n|blush|shadow|opaci|vascul|perfus|enhanc|angiogen|viable|abnormal|respon|fill|feed|branch|blood|suppl|"
-    r"nutri|nourish|flow|stasis|stagn|static|occlu|block|(?:complete|total|partial|vessel|arterial|to|"
+    r"nutri|nourish|circul|flow|stasis|stagn|static|occlu|block|(?:complete|total|partial|vessel|arterial|to|"
     r"until) emboli[sz]|end-?point|effect|arter|vessel|target|shunt|fistul|av[fs -]|ap[fs -]|a-[vp]|early|depos|"
-    r"uptake|accumul|retention|retained|coverage|distribut|took up|taken up|take up|cover|dense|angiogra|"
-    r"arteriogra|dsa|sace|emboli[sz]ed|emboli[sz]ation (?:was|is)|no longer|demonstr"
+    r"uptake|accumul|retention|retained|coverage|distribut|took up|taken up|take up|cover|thorough|\d ?%|"
+    r"per ?cent|opacif|angiogra|arteriogra|dsa|sace|picture|appearance|"
+    r"no longer|emboli[sz]ed|emboli[sz]ation (?:was|is)|demonstr|"
+    r"(?:tumou?r|lesion|nodule|mass|hepatoma|hcc).* (?:not|fail|as) "
 )
 GOOD = _any(
     r"""
     satisf\w+ | good | well | dense(?:ly)? | complet\w+ | compact\w* | excellent | homogen\w+ | full\w* |
-    intense\w* | adequate\w* | ideal | perfect\w* | strong\w* | great
+    intense\w* | whole | entire\w* | throughout | adequate\w* | ideal | perfect\w* | strong\w* | great
     """
 )
 FAIR = _any(
@@ -82,7 +104,8 @@ BAD = _any(
 )
 NO = _any(
     r"""
-    no | not | without | never | nor | neither | absen\w+ | n't | free of | lack of | negative for | hardly |
+    no | not | without | never | nor | neither | absen\w+ | n't | free of | devoid of | lack\w*(?: of)? |
+    negative for | hardly | very little | next to no |
     scarcely | barely | little(?= (?:change|effect|reduction|improvement|difference|response))
     """
 )
@@ -95,30 +118,42 @@ GONE = re.compile(
     r"none(?: left)?|thrombosed|stop\w*|halt\w*|stand-?still|stump\w*|truncat\w+|arrest\w*|subsid\w+|avascular|"
     r"(?:complete\w*|incomplete\w*|partial\w*|partly|full\w*|total\w*|subtotal\w*|entirely|mostly|successfully|"
     r"nearly) emboli[sz]\w+|emboli[sz]ed (?:complete\w*|incomplete\w*|partial\w*|partly|fully|totally|entirely|"
-    r"successfully)|complete response|cr|shut ?down|shut off|shut|closed|closure|sealed|lost|cleared|"
+    r"successfully)|complete (?:\w+ )?response|cr|shut ?down|shut off|shut|closed|closure|sealed|lost|cleared|"
+    r"(?:most|majority)\b[^,;]* emboli[sz]ed|stood still|stands? still|"
+    r"c[ao]me to rest|thorough\w* emboli[sz]\w+|silent|"
+    r"(?:stai?n\w*|blush)\W+0|(?:was|were|is|are|completely) cut|zero|nil|undetect\w+|unseen|"
+    r"(?:in)?complete\w* (?:removed|ablated)|(?:removal|ablation) of|ablated|erased|grade 0|tied off|amputated|"
+    r"went away|(?:fully|complete\w*|total\w*|entirely) (?:suppress|inhibit|clear|remov)\w+|"
+    r"(?:non-?|un)(?:perfus|enhanc|opacif|stain)\w+|"
+    r"imperceptib\w+|exclud\w+|exclusion|wiped out|destroyed|clogged|deprived|"
     r"tree in winter|pruned tree)\b|\(-\)|\(\s*-\s*\)|\bnegative\b|: ?-\s*$"
 )
 NEAR = _any(
     r"""
     most\w* | near\w* | almost | basic\w* | largely | majority | sub-?total\w* | essentially | virtually |
-    substasis | sub-stasis | predominantly | practically | nearly-complete | all but | hardly | scarcely | barely |
+    substasis | sub-stasis | predominantly | practically | very little | next to no | nearly-complete | all but |
+    hardly | scarcely | barely |
     for the most part | generally | by and large
     """
 )
 LESS = _any(
     r"""
-    reduc\w+ | decre\w+ | diminish\w* | diminution | less(?:en\w*)? | fewer | smaller | weak\w* | improv\w+ |
+    reduc\w+ | decre\w+ | diminish\w* | diminution | less(?:en\w*)?(?! than \d) | fewer | smaller | weak\w* |
+    improv\w+ | sparser | reced\w+ | abat\w+ | wan(?:e|ed|ing) | blunted | softened | thinned out |
     faint\w* | fad(?:e|ed|es|ing) | sluggish | slow\w* | prun\w+ | attenuat\w+ | thinn\w+ | thinn?er | narrow\w* |
     pale\w* | paling | shr[iau]nk\w* | minimi[sz]ed | light(?:e\w+)? | dimm\w+ | alleviat\w+ | relie\w+ |
-    partial response | half as | halved | declin\w+ | drop\w* | lower\w* | scarce\w* | sparse\w* | regress\w* |
+    partial (?:\w+ )?response | half as | halved | declin\w+ | drop\w* | lower\w* | scarce\w* | sparse\w* | regress\w* |
     down to | suppress\w* | impair\w* | curtail\w*
     """
 )
 STRONG = _any(
     r"""
     marked\w* | sign[if]+c\w* | obv\w+ | substantial\w* | great\w* | dramatic\w* | drastic\w* | considerabl\w+ |
-    much | strong\w* | notabl\w+ | noticeabl\w+ | remarkabl\w+ | sluggish | evident\w* | severe\w* | profound\w* |
-    clearly | vast\w* | pronounced | well | to a minimum | minimi[sz]ed | prominent\w* | distinct\w* | apparent\w* |
+    much | strong\w* | notabl\w+ | noticeabl\w+ | remarkabl\w+ | very (?:sluggish|slow) | evident\w* |
+    severe\w* | profound\w* |
+    major(?! (?:feed|vess|branch|arter|trunk|portal)) | strik\w+ | impressiv\w+ | massiv\w+ | extensiv\w+ | sharply |
+    enormous\w* | clearly | vast\w* | pronounced | well | to a minimum | minimi[sz]ed | prominent\w* | distinct\w* |
+    apparent\w* |
     almost
     """
 )
@@ -132,15 +167,17 @@ WEAK = _any(
 SAME = _any(
     r"""
     unchanged | unaltered | same as before | the same | identical | persist\w* | still | patent | fail\w* |
-    unaffected | similar to before | stable | as before | without change | unreduced | unobstructed |
+    unaffected | untouched | equal\w* | comparable | ineffective | to no avail | without success | without effect |
+    as \w+ as (?:before|previously|at baseline|initially) | similar to (?:that |those |the (?:stain|blush)\w* )?before |
+    preserv\w+ | maintain\w+ | stable | as before | without change | unreduced | unobstructed |
     remain\w*(?= (?:\w+ )?(?:present|visible|patent|open|unchanged|similar|unoccluded)) | continu\w+ to | continued |
-    partial\w* (?:present|visible)
+    partial\w* (?:present|visible) | ongoing | undiminished | brisk | as (?:strong|intense|much|dense) as
     """
 )
 CHANGE = _any(
     r"""
     chang\w+ | reduc\w+ | decre\w+ | diminish\w* | improv\w+ | effect\w* | response | difference | oc+lu\w+ |
-    alter\w+ | weak\w+ | block\w+ | regress\w+ | affect\w+
+    alter\w+ | weak\w+ | prun\w+ | block\w+ | regress\w+ | affect\w+
     """
 )
 REST = _any(
@@ -150,12 +187,15 @@ REST = _any(
 )
 NOT_SEEN = re.compile(
     r"\bno longer\b|\b(?:not?|without|hardly|barely|scarcely) (?:\w+ ){0,2}(?:seen|visible|visuali[sz]ed|"
-    r"detect\w+|observed|identified|discern\w+|demonstr\w+|apparent|shown|noted|opacified|filled|filling)\b"
+    r"detect\w+|found|observed|identified|discern\w+|demonstr\w+|apparent|shown|noted|displayed|depicted|recogni\w+|"
+    r"evident|made out|opacif\w+|fill\w*|enhanc\w*|perfus\w*)\b|"
+    r"\bfail\w* to (?:opacif|fill|enhanc|stain|show)\w*"
 )
 # So little is left that the rest counts as gone, unlike "faint" or "slight" staining, which may be everywhere.
 # "Staining: slight", "slight staining": some is left, and not much.
 SLIGHT = re.compile(
     r"\b(?:stai?n|blush)\w*\W+(?:was |is |only |very )*(?:slight|faint|weak|mild|minimal|pale|light)\b|"
+    r"\b(?:stai?n|blush)\w* (?:was |is |still )*(?:slightly|faintly|weakly|minimally) (?:visible|seen|present)|"
     r"\b(?:slight|faint|weak|mild|minimal|little|light|some) (?:residual |tumou?r(?:al)? )*(?:stai?n|blush)"
 )
 # As a predicate of its own: "staining remained", not "remained in part" nor "residual staining remained".
@@ -168,11 +208,12 @@ PART_LEFT = _any(
     """
 )
 NO_FEEDER = re.compile(
-    r"\b(?:no|without)(?: \w+){0,3} (?:tumou?r[- ]feeding|(?:tumou?r|abnormal) vessels|blood supply|"
+    r"\b(?:no|without)(?: \w+){0,3} (?:tumou?r[- ]feeding|(?:tumou?r|abnormal|hepatoma) vessels|blood supply|"
+    r"circulation|(?:arterial|vascular|tumou?r) supply|"
     r"feed\w+)(?!.*\bfrom\b)"
 )
-FAILED = re.compile(r"\bfail\w* (?:to|of)\b|\bunable to\b|\bunsuccessful\w*")
-FILLED = re.compile(r"\bfill\w* (?:of )?(?:the )?\w+ with (?:the )?(?:lip|iodi|oil|emulsion)")
+FAILED = re.compile(r"\bfail\w* (?:to|of)\b(?! (?:opacif|fill|enhanc|stain|show))|\bunable to\b|\bunsuccessful\w*")
+FILLED = re.compile(r"\bfill\w* (?:of )?(?:the )?(?:\w+ )?(?:with|by) (?:the )?(?:lip|iodi|oil|emulsion)")
 SMALL = _any(
     r"""
     minimal | tiny | minute | few | trace | traces | punctate | negligible | scanty | little |
@@ -193,16 +234,23 @@ ELLIPSIS = re.compile(
     r"remaining))(?: of \w+)? (?:was|were|is|are|remain\w*|had|became|disap\w+|show\w*)\b"
 )
 EXCEPT = _any(r"except | all but | apart from | aside from | save for | other than | but for")
+# Of several branches or nodules that went, not all: "two of three feeders".
+SOME_OF = re.compile(
+    r"\b(one|two|three|four|\d)(?: out)? (?:of|/) (?:the )?(two|three|four|five|six|\d)\b(?! ?%)|\bonly (?:one|two)\b"
+)
+# What stays open is only some of it, or nearly all of it is left.
+SOME = _any(r"some | several | certain | a few | part of | one of | most of | majority of")
 # The share that is left, or that went, in words.
 FRACTIONS = (
-    (re.compile(r"\b(?:two[- ]thirds|2/3|three[- ]quarters|3/4|nine[- ]tenths)"), 70),
+    (re.compile(r"\b(?:two[- ]thirds|2/3|three[- ]quarters|3/4|nine[- ]tenths|four[- ]fifths|4/5)"), 70),
     (re.compile(r"\b(?:one[- ]third|a third|1/3)"), 33),
     (re.compile(r"\b(?:one[- ]quarter|a quarter|1/4|a fifth|one[- ]fifth)"), 20),
     (re.compile(r"\b(?:half|halved|1/2)\b"), 50),
 )
 DOWN_TO = re.compile(
+    r"(?:%|per ?cent) (?:of )?(?:the )?(?:baseline|original|initial|previous|pre-?treatment)|"
     r"\b(?:to|remain\w*|resid\w+|left|still)\b(?: (?:about|around|approximately|some|only|less than|below|under|"
-    r"ca\.?|a)\b|\W){0,6}(?:\d|half|one|two|three|third|quarter)"
+    r"ca\.?|a|roughly|nearly|perfusion|of)\b|\W){0,6}(?:\d|half|one|two|three|third|quarter)"
 )
 # Side, segment or vessel of which a statement speaks.
 WHERE = re.compile(
@@ -213,7 +261,8 @@ WHERE = re.compile(
 )
 NONE = re.compile(r"\b(?:none|nil)\b(?! left)|: ?no\b")
 SHUNT_DENIED = re.compile(
-    r"\b(?:no|nor|neither|without|free of|lack of|negative for|never)\b[^.;]{0,60}?\b(?:shunt|fistul|a-?v|a-?p|early)"
+    r"\b(?:no|nor|neither|without|free of|lack of|negative for|never)\b"
+    r"(?:(?!\b(?:was|were|is|are|because|due|owing|view|for)\b)[^.;]){0,60}?\b(?:shunt|fistul|a-?v|a-?p|early)"
     r"|\b(?:shunt|fistul|a-?v|a-?p|early)[^,;]{0,80}(?:\bno(?:ne|t)?\b|n't)"
 )
 FINAL = _any(
@@ -223,22 +272,41 @@ FINAL = _any(
     """
 )
 PERCENT = re.compile(
-    r"(\d{1,3})(?:\s*-\s*(\d{1,3}))?\s*%(?!\s*(?:n-?bca|glucose|dextrose|"
-    r"lidocaine|ethanol|alcohol|lipiodol|saline|of the "
-    r"(?:spleen|dose|emulsion)))"
+    r"(\d{1,3})(?:\s*-\s*(\d{1,3}))?\s*(?:%|per ?cent\b)(?!\s*(?:n-?bca|glucose|dextrose|"
+    r"lidocaine|ethanol|alcohol|lipiodol|saline|of (?:the |a |one |this )?(?:\w+ )?"
+    r"(?:spleen|dose|emulsion|vials?|syringe|volume|mixture|bottle|material|beads|particles|planned|prepared|drug)))"
 )
 PARTLY = _any(r"partial\w* | partly | in part")
-EXAMINED = re.compile(r"angiogra|arteriogra|\bdsa\b")
+# What an angiogram shows, before anything is given, is how the tumour was.
+SHOWN = re.compile(r"\b(?:show|reveal|demonstrat|display|identif|depict|saw\b|seen\b|noted\b)")
+LATER = re.compile(r"final|post|complet|control|after|repeat|review|re-?exam|follow|again|check|end|last")
+EXAMINED = re.compile(r"angiogra|arteriogra|\bdsa\b|\b(?:picture|appearance)\b")
 NO_CHANGE = re.compile(r"\bno (?:\w+ )?(?:change|improvement|effect|reduction|difference)|\bunchanged\b")
-UNTOUCHED = re.compile(r"\bremain\w* (?:\w+ )?(?:hypervascular|unchanged|patent|open|similar|the same|unoccluded)")
+UNTOUCHED = re.compile(
+    r"\b(?:remain\w*|stay\w*|left) (?:\w+ )?(?:hypervascular|unchanged|patent|open|similar|the same|unoccluded)|"
+    r"\bnormal (?:antegrade |arterial |forward )*flow\b|\bcontinu\w+ to\b"
+)
 ARROWS = re.compile(r"↓+")
+# "No evident change", "not influenced", "hardly reduced": what is denied is the change.
+NOT_CHANGED = re.compile(
+    r"\b(?:no|not|without|n't|never|hardly|little|scarcely|barely) (?:\w+ ){0,2}(?:chang|reduc|decre|dimin|improv|"
+    r"effect|difference|alter|weaken|regress|affect|influenc|impact|lessen|impair|suppress|attenuat)"
+)
+# "Not" before a participle that tells of no seeing.
+NOT_DONE_TO = re.compile(r"\bnot (?:\w+ly )?(?!marked|pronounced|interest)\w{3,}(?:ed|wn|ven)\b")
+REMAINDER = re.compile(r"\b(?:rest|remainder|remaining part) of\b")
+# "Less marked" is no marked reduction.
+LESS_THAN_IT_WAS = re.compile(r"\bless \w+")
+NOT_LESS = re.compile(
+    r"\b(?:not|n't|never)\b.*\b(?:reduc|decre|dimin|less|weak|fad|faint|slow|pal|shr|light|drop|declin)"
+)
 NOT_WHOLLY = re.compile(
     r"\bnot (?:complete\w*|fully|entirely|totally|yet)\b|\bcomplete\b[^,;]{0,80}\bnot (?:achieved|obtained|reached|"
     r"possible)"
 )
 NOT_GONE = re.compile(r"\b(?:not|n't|never)\b.*\b(?:dis+a?p\w+|vanish\w*|go|resolve\w*)\b")
 NOT_DONE = re.compile(r"\b(?:not|n't|never)\b.*\b(?:occlu\w*|be|clos\w*|emboli\w*)\b")
-FLOWING = re.compile(r"\bflow\b|opacif")
+FLOWING = re.compile(r"\b(?:in)?flow\b|opacif")
 COMPLETE = re.compile(r"\bcomplete\w*\b")
 NO_LONGER = re.compile(
     r"\bno longer\b|\bnot? (?:\w+ )?(?:more|further)\b|\bnot\b[^,;]{0,80}\b"
@@ -251,9 +319,14 @@ PRONOUN = re.compile(
 RESULT = re.compile(r"result|outcome|end-?point|completion|final|post-?(?:embol|tace)|control|effect")
 PARENT = _any(
     r"""
-    trunk | main | parent | proper | common | portal | (?:right|left|middle) hepatic art\w+ | non-?target | normal |
-    parenchym\w+
+    trunk | main | lobar | parent | proper | common | portal | (?:right|left|middle) hepatic art\w+ | non-?target |
+    normal |     parenchym\w+
     """
+)
+# A parent vessel that is open as it should be.
+SPARED = re.compile(
+    r"\b(?:trunk|main|parent|proper|common|portal|non-?target|parenchym\w+|(?:right|left|middle) hepatic)\b.*"
+    r"\b(?:normal|patent|preserved|intact|open|unobstructed|spared)\b"
 )
 SACE = re.compile(r"\bsace\b[^;.]{0,25}?\b(iv|iii|ii|i|[1-4])\b")
 SACE_LEVEL = {"i": 1, "ii": 2, "iii": 3, "iv": 4, "1": 1, "2": 2, "3": 3, "4": 4}
@@ -263,11 +336,12 @@ SEQUENCE = _any(
     """
 )
 PARTS = re.compile(
-    r",(?!\d)|\b(?:and|(?<!all )but(?! (?:persist|resid|incomplete|partial|not complete|still (?:present|"
-    r"visible)))|while|whereas|with|although|though|followed by|then|despite|except)\b|\s-\s|/(?=\s)"
+    r",(?!\d| (?:about |approximately |ca\.? |around |some |roughly |by |only )*\d+ ?%)|"
+    r"\bn?or\b|\b(?:and|(?<!all )but(?! (?:persist|resid|incomplete|partial|not complete|still (?:present|"
+    r"visible)))|while|whereas|with|although|though|followed by|(?<!was )(?<!were )then|despite|except)\b|\s-\s|/(?=\s)"
 )
-CROSS_SECTION = _any(r"ct | mri | mr | follow-?up | computed | magnetic")
-ANGIOGRAPHIC = re.compile(r"angio|arteriogra|dsa|embol|blush|stain|stasis|tace|inject")
+CROSS_SECTION = _any(r"ct | mri | mr(?!\.) | follow-?up | computed | magnetic")
+ANGIOGRAPHIC = re.compile(r"angio|arteriogra|dsa|completion|\bruns?\b|embol|blush|stain|stasis|tace|inject")
 ANGIOGRAPHY = re.compile(r"angio|arterio|dsa|tace\b|emboli[sz]ation|procedure")
 PAST = re.compile(r"(?:prior to|before (?:the )?(?:embol|treat|tace)|pre-?(?:embol|treat|tace))")
 # Before one of these words "before treatment" is what the end is compared with.

@@ -85,6 +85,8 @@ _LASTING = re.compile(
     r"history|indication|clinical|background|medication|procedure|technique|finding|impression|conclusion|summary|allerg",
     re.IGNORECASE,
 )
+# Headings of another time that hold for a list and not for the next sentence: "Previous TACE: ...; ...".
+_LISTED = re.compile(r"previous|prior|past|outside|elsewhere|earlier|plan|next", re.IGNORECASE)
 _NOW = re.compile(r"\s*(?:today|now|currently|this time|in this session)\b", re.IGNORECASE)
 # A line at least so long that ends without a full stop goes on in the next line.
 _WRAPPED = 60
@@ -153,6 +155,8 @@ def clean(report: str) -> Clean:
     text = re.sub(r"(?<=\d)-(?=(?:µm|um|micron|mm|mg|ml|cc)\w*\b)", " ", text.replace("~", " "), flags=re.IGNORECASE)
     # "200 ± 50 µm" is a size of 200 µm.
     text = re.sub(r"(?<=\d) ?(?:±|\+/-) ?\d+", lambda m: " " * len(m.group()), text)
+    # "PVA 350#" is a size of 350 µm.
+    text = re.sub(r"(?<=\d)#", "µ", text)
     text = re.sub(r"\.{3,}|_{2,}|…", lambda m: " " * len(m.group()), text)
     return Clean(text, starts, len(report))
 
@@ -165,8 +169,8 @@ def lower_case(text: str) -> str:
 
 def clauses(text: str) -> Iterator[Clause]:
     """Cut a clean text into clauses at semicolons, full stops and ends of lines that are not mere wraps."""
-    heading = ""
-    capitals = False
+    heading = listed = ""
+    capitals = inline = False
     start = 0
     for end, after in _bounded(text, [*_stops(text), (len(text), len(text))]):
         piece = text[start:end]
@@ -175,19 +179,27 @@ def clauses(text: str) -> Iterator[Clause]:
         offset = bullet.end() if bullet else 0
         own = _HEADING.match(piece, offset)
         if _NOW.match(piece, offset):
-            heading = ""
+            heading = listed = ""
         lasting = bool(own and (own[1].isupper() or _LASTING.search(own[1])))
         if own and (at_line or lasting):
             heading = own[1].lower() if lasting else ""
             capitals = own[1].isupper() or not piece[own.end() :].strip()
+            inline = not capitals
+        elif own and inline:
+            # "Indication: HCC. New nodule: ..." speaks of something else from here on.
+            heading = ""
         elif at_line and not bullet and not capitals:
             heading = ""
         body = piece[offset:]
         lead = len(body) - len(body.lstrip())
         if body.strip():
-            named = own[1].lower() if own else heading
+            if own:
+                listed = own[1].lower() if _LISTED.search(own[1]) else ""
+            named = own[1].lower() if own else listed or heading
             body = body.strip()
             yield Clause(body, lower_case(body), start + offset + lead, named)
+        if text[end:after] != ";":
+            listed = ""
         start = after
 
 

@@ -85,6 +85,11 @@ FOREIGN_BEADS = _names(
 # Given beside the treatment: no action, but they take their own amounts.
 SUPPORTIVE = _names(
     """
+    air, aspirin, insulin, metamizole, novalgin, diclofenac, oxycodone, hydromorphone, piritramide, alfentanil,
+    diazepam, lorazepam, haloperidol, dormicum, oramorph, augmentin, zosyn, tazocin, cefotaxime, meropenem, gtn,
+    nimodipine, nifedipine, phentolamine, tolazoline, propranolol, carvedilol, spironolactone, torasemide,
+    lactulose, rifaximin, ursodiol, entecavir, tenofovir, vitamin k, tranexamic acid, ranitidine, aprepitant,
+    promethazine, glucagon, buscopan, albumin, potassium chloride, n-acetylcysteine, acetylcysteine,
     pentazocine, buprenorphine, hydroxyzine, sodium thiosulfate, sodium bicarbonate, mannitol, furosemide,
     midazolam, versed, fentanyl, sufentanil, remifentanil, propofol, ketamine, pethidine, meperidine, morphine,
     tramadol, dezocine, parecoxib, flurbiprofen, lidocaine, lignocaine, xylocaine, bupivacaine, ropivacaine,
@@ -95,7 +100,8 @@ SUPPORTIVE = _names(
     omeprazole, pantoprazole, esomeprazole, ketorolac, paracetamol, acetaminophen, ibuprofen, papaverine,
     nitroglycerin, glyceryl trinitrate, prostaglandin e1, alprostadil, verapamil, atropine, adrenaline,
     epinephrine, norepinephrine, octreotide, oxygen, iohexol, iopamidol, iodixanol, iopromide, ioversol,
-    iomeprol, iobitridol, omnipaque, iopamiro, isovue, ultravist, visipaque, optiray, iomeron, xenetix, oxilan,
+    iomeprol, iobitridol, omnipaque, iopamiro, iopamiron, hexabrix, conray, imeron, niopam, isovue, ultravist,
+    visipaque, optiray, iomeron, xenetix, oxilan,
     leucovorin, cf, lv, calcium folinate, folinic acid, levoleucovorin, mesna, glutathione, thymosin, magnesium
     isoglycyrrhizinate, angiotensin ii, vasopressin, carbon dioxide, co2, contrast, contrast agent, contrast
     media, contrast medium, contrast material, non-ionic contrast, tc-99m maa, maa
@@ -143,6 +149,8 @@ NUMBER_WORDS = {
 }
 # An amount behind one of these is a limit, not a dose.
 LIMITS = _words("max maximum maximal limit limited recommended usual allowed ceiling cumulative lifetime")
+# An amount before one of these was not given.
+LEFT_OVER = _words("wasted discarded unused leftover spilled")
 TOTALS = _words("total altogether overall")
 # Endings by which a drug or bead is known without a dose.
 DRUG_ENDINGS = (
@@ -233,7 +241,10 @@ _REPORT_PLAIN = _words(
     patency patent patient's patients performance peripheral persisted persistent persisting persists pet pfizer
     pha pharma pharmaceutical pharmaceuticals phase phases phrenic physician piece pieces placed plan planned
     platelets please pledget pledgets point poor port portal portion portography possible post posterior
-    postprocedure powder powdered pre premixed prepped present pressure previous prior procedure progreat prompt
+    postprocedure powder granule granules grain grains fragment fragments flake flakes shred shreds plug plugs
+    portions fraction fractions divided dilution dilutions half halves wasted discarded unused leftover
+    spilled drawn thrown split stock shortage supplier supply shelf reserve pharmacy
+    powdered pre premixed prepped present pressure previous prior procedure progreat prompt
     proper protect protected protection protective pruning pseudoaneurysm pugh pulmonary pump pumped puncture
     push pvt pvtt qilu quantity quarter ra radial radiologist radiology rapid rate ratio re reach reached
     reaching recanalised recanalized recent recently recommend recommendation recommended reconstituted reduces
