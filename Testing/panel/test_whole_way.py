@@ -31,7 +31,8 @@ def test_a_killed_engine_costs_only_the_running_search(real_desk, caplog):
     real_desk.wait(lambda: panel.review.run is not None and panel.review.run.rows(), 120, "the first row")
     os.kill(real_desk.engine.pid, signal.SIGKILL)
     real_desk.wait(lambda: not panel.controller.busy, 5, "the end")
-    assert real_desk.node_ids() == before
+    left = {i for i in real_desk.node_ids() - before if "View" not in i and "Composite" not in i}
+    assert left == set()
     assert ui.statusLabel.text.startswith("The engine stopped unexpectedly")
     assert ui.exploreButton.text == "Explore" and ui.exploreButton.enabled
     mewm_self_test._explore(_Case(), panel)
