@@ -15,32 +15,6 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "panel"))
 import open_module
 
 
-class Heartbeat:
-    """The times between two turns of the event loop: how long the window did not answer.
-
-    Wall time, and of it the panel's own processor time; the rest went to other processes of the machine.
-    """
-
-    def __init__(self):
-        from PySide6.QtCore import QTimer
-
-        self.gaps = []
-        self._last = time.perf_counter(), time.thread_time()
-        self._timer = QTimer()
-        self._timer.timeout.connect(self._beat)
-        self._timer.start(0)
-
-    def _beat(self):
-        now = time.perf_counter(), time.thread_time()
-        self.gaps.append(tuple(1000 * (a - b) for a, b in zip(now, self._last, strict=True)))
-        self._last = now
-
-    def take(self):
-        """Return the gaps since the last call and their processor times, in ms, longest first."""
-        gaps, self.gaps = self.gaps, []
-        return sorted(gaps, reverse=True)
-
-
 def line(name, value, target=""):
     print(f"{name:<52} {value:>12} {target}", flush=True)
 
@@ -82,6 +56,8 @@ def measure(session, temporary, options):
         load(session, panel, options.ct, options.lesion)
     line("voxels of the CT", "x".join(map(str, panel.parameters.ct.GetImageData().GetDimensions())))
     open_module.wait(session, lambda: panel.ui.exploreButton.isEnabled())
+
+    from heartbeat import Heartbeat
 
     heart = Heartbeat()
     start = time.perf_counter()
