@@ -436,3 +436,15 @@ def test_contraindications_come_first_and_sources_in_the_tip(desk, case_nodes, r
     text, tip = desk.ui.warningsLabel.text, desk.ui.warningsLabel.toolTip
     assert text.index("jaundice (above 3 mg/dl).") < text.index("never seen") and "Someone" not in text
     assert tip == sourced and "to see the sources" in text
+
+
+def test_the_table_of_the_scene_names_every_column_for_a_reader(desk, case_nodes, rows, result):
+    _explore(desk, case_nodes)
+    told = [{**row, "survival_2y": 0.62, "risk_parts": "viable tumour -0.51; exact"} for row in rows]
+    _finish(desk, told, result)
+    node = desk.panel.review.run.table
+    table = node.GetTable()
+    names = [table.GetColumnName(n) for n in range(table.GetNumberOfColumns())]
+    titles = {name: node.GetColumnTitle(name) for name in names}
+    assert titles["survival_2y"] == "2-year survival" and not [name for name in names if titles[name] == name]
+    assert desk.panel.review.run.rows()[0]["survival_2y"] == 0.62

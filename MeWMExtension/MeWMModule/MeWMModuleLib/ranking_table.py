@@ -32,6 +32,15 @@ COLUMNS: tuple[tuple[str, str, type, str], ...] = (
     ("folder", "Folder", str, "Folder of the kept volumes; empty where none were kept"),
     ("protocol_id", "Identifier", str, "Names the treatment whatever the order of its agents"),
 )
+# Columns that not every run has.
+OPTIONAL: tuple[tuple[str, str, type, str], ...] = (
+    ("survival_2y", "2-year survival", float, "Predicted probability to live two years"),
+    ("risk_parts", "What the risk is made of", str, "Shares of the log hazard, and how they were found"),
+    ("policy", "Proposed by", str, "What proposed the protocol"),
+    ("complete", "Whole protocol", str, "False for a step on the way"),
+    ("overridden", "Rules overridden", str, "Whether the user overrode rules knowingly"),
+)
+_KINDS = {column: kind for column, _title, kind, _meaning in (*COLUMNS, *OPTIONAL)}
 _ARRAYS: dict[type, Any] = {int: vtkIntArray, float: vtkDoubleArray, str: vtkStringArray}
 
 
@@ -68,9 +77,10 @@ def set_ranking_rows(node: vtkMRMLTableNode, rows: Sequence[Mapping[str, Any]]) 
     missing = [column for column, *_ in COLUMNS if column not in given]
     if missing:
         raise InputError(f"ranking.csv lacks the column {missing[0]!r}; run the case again.")
-    known = {column for column, *_ in COLUMNS}
+    known = {column for column, *_ in (*COLUMNS, *OPTIONAL)}
     plain = [column for column in given if column not in known and not isinstance(rows[0][column], (list, dict))]
-    columns = COLUMNS + tuple((column, column, str, "") for column in plain)
+    optional = tuple(column for column in OPTIONAL if column[0] in given)
+    columns = COLUMNS + optional + tuple((column, column, str, "") for column in plain)
     values = {
         column: [_value(row.get(column), kind, column) for row in rows] for column, _title, kind, _meaning in columns
     }
@@ -91,9 +101,8 @@ def ranking_rows(node: vtkMRMLTableNode) -> list[dict[str, Any]]:
     """Return the rows of a ranking table as Python values; a number that is not known is ``None``."""
     table = node.GetTable()
     columns = [table.GetColumn(index) for index in range(table.GetNumberOfColumns())]
-    kinds = {column: kind for column, _title, kind, _meaning in COLUMNS}
     return [
-        {column.GetName(): _plain(column.GetValue(index), kinds.get(column.GetName(), str)) for column in columns}
+        {column.GetName(): _plain(column.GetValue(index), _KINDS.get(column.GetName(), str)) for column in columns}
         for index in range(table.GetNumberOfRows())
     ]
 
