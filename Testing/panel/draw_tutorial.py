@@ -96,8 +96,8 @@ class Tour:
         tumour = add_label_segmentation(self.session.scene, Path(self.options.lesion), "Segmentation", labels, ct)
         parameters = self.panel.parameters
         parameters.ct, parameters.tumour, parameters.liver, parameters.case_name = ct, tumour, None, "case1"
-        self.panel.tell("")
         self.settle()
+        self.panel.tell("")
 
     def fold(self, *shown):
         """Fold every section but those named; none named leaves the panel as it opens."""

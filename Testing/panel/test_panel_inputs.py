@@ -180,3 +180,17 @@ def test_only_models_with_weights_are_offered_and_learned_ones_ask_for_pytorch(d
     desk.ui.exploreButton.click()
     desk.settle()
     assert asked == [True] and desk.engine.requests[0][1]["survival"] == "attention"
+
+
+def test_the_facts_of_the_sample_are_no_facts_of_another_patient(real_desk, case_nodes):
+    panel, ui = real_desk.panel, real_desk.ui
+    ui.sampleButton.click()
+    real_desk.wait(lambda: not panel.controller.busy, 60, "the sample")
+    real_desk.settle()
+    assert panel.parameters.fact_child_pugh and "stated)" in ui.factsCollapsibleButton.text
+    case_nodes(real_desk)
+    assert not panel.parameters.fact_child_pugh and ui.factsCollapsibleButton.text == "Clinical facts (optional)"
+    assert "facts of the sample were taken back" in ui.statusLabel.text
+    ui.childPughLineEdit.text = "B7"
+    real_desk.settle()
+    assert ui.factsCollapsibleButton.text == "Clinical facts (1 stated)"

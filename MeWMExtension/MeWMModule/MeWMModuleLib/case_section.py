@@ -11,7 +11,7 @@ from MeWMModuleLib.bindings import FACT_CHOICES, PATHS, ComboBinding, PathBindin
 from MeWMModuleLib.masks import likely_choice, mask_choices
 from MeWMModuleLib.model_choices import model_choices
 from MeWMModuleLib.policy_dialog import OFFLINE
-from MeWMModuleLib.request import unavailable_of
+from MeWMModuleLib.request import stated_facts, unavailable_of
 
 _TUMOUR_WORDS = ("tumour", "tumor", "lesion", "hcc", "mass")
 _LIVER_WORDS = ("liver", "hepat")
@@ -76,6 +76,9 @@ class CaseSection:
         for binding in self._combos:
             binding.refresh()
         self._show_formulary()
+        count = len(stated_facts(self.parameters))
+        # The section may be folded while facts of an earlier patient stand in it.
+        self.ui.factsCollapsibleButton.text = f"Clinical facts ({f'{count} stated' if count else 'optional'})"
 
     def offer(self, devices: list[str]) -> None:
         """Offer what the engine says it has."""

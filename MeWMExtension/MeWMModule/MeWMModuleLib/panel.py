@@ -21,7 +21,7 @@ from MeWMModuleLib.model_choices import needs_pytorch, words
 from MeWMModuleLib.own_section import OwnSection
 from MeWMModuleLib.policy_dialog import PolicyDialog, policy_choices
 from MeWMModuleLib.ranking_view import IN_PLACE
-from MeWMModuleLib.request import why_not
+from MeWMModuleLib.request import stated_facts, why_not
 from MeWMModuleLib.review_section import ReviewSection
 from MeWMModuleLib.run_controller import RunController
 from MeWMModuleLib.sample_scene import load_sample, set_facts
@@ -54,6 +54,8 @@ class Panel:
         self._scheduled = False
         self._following = False
         self._was_busy = False
+        # CT of the sample case and the facts that came with it.
+        self._sample: tuple[str, dict[str, Any]] = ("", {})
         self._open = True
         self.policy_dialog: PolicyDialog | None = None
         self.controller = RunController(scene, engine, self.later)
@@ -139,6 +141,7 @@ class Panel:
         """Show the parameter node and the state of the engine."""
         if self.parameters is None:
             return
+        self._forget_sample()
         self.case.refresh()
         self.review.refresh()
         self.own.refresh()
@@ -237,10 +240,22 @@ class Panel:
         parameters.ct, parameters.tumour, parameters.liver = ct, tumour, liver
         parameters.case_name = "sample"
         set_facts(parameters, result["facts"])
+        self._sample = (ct.GetID(), stated_facts(parameters))
         logic = slicer.app.applicationLogic()
         logic.GetSelectionNode().SetActiveVolumeID(ct.GetID())
         logic.PropagateVolumeSelection(1)
         self.tell("A simulated patient is loaded. Press Explore.")
+
+    def _forget_sample(self) -> None:
+        """Take the sample's facts back once another CT is chosen: they are no facts of another patient."""
+        sample, facts = self._sample
+        ct = self.parameters.ct
+        if not sample or ct is None or ct.GetID() == sample:
+            return
+        self._sample = ("", {})
+        if stated_facts(self.parameters) == facts:
+            set_facts(self.parameters, {})
+            self.tell("The clinical facts of the sample were taken back; state those of this patient.")
 
     def show_run(self, identifier: str) -> None:
         """Review a run of the scene, its best protocol first."""

@@ -34,6 +34,12 @@ _WHOLE = {"ecog", "tumour_number"}
 SETTINGS = ("beams", "drugs", "embolics", "replicas", "drug_horizon", "embolic_horizon", "seed")
 
 
+def stated_facts(parameters: Any) -> dict[str, Any]:
+    """Return the clinical facts that are stated, as typed, by field of :class:`mewm.clinical.ClinicalFacts`."""
+    values = {name: getattr(parameters, _FACT + name) for name in ClinicalFacts.__dataclass_fields__}
+    return {name: value for name, value in values.items() if value not in ("", False) and str(value).strip()}
+
+
 def facts_of(parameters: Any) -> dict[str, Any]:
     """Return the stated clinical facts by field of :class:`mewm.clinical.ClinicalFacts`.
 
@@ -41,12 +47,8 @@ def facts_of(parameters: Any) -> dict[str, Any]:
         InputError: a number cannot be read, or a value is beyond what a patient can have.
     """
     stated: dict[str, Any] = {}
-    for name in ClinicalFacts.__dataclass_fields__:
-        value = getattr(parameters, _FACT + name)
-        if isinstance(value, str):
-            value = value.strip()
-        if value in ("", False):
-            continue
+    for name, typed in stated_facts(parameters).items():
+        value = typed.strip() if isinstance(typed, str) else typed
         stated[name] = value if value is True or name in _TEXTS else _read(name, value)
     try:
         read_facts(stated)
