@@ -100,17 +100,20 @@ def exchange(endpoint: Endpoint, key: Key, body: dict[str, Any], guard: Guard) -
     except ChatError:
         raise
     except openai.APITimeoutError:
-        error = _timeout(endpoint)
+        error = _timeout(endpoint, guard)
     except openai.APIStatusError as failure:
-        error = _status(endpoint, key, failure)
+        error = _status(endpoint, key, failure, guard)
     except (openai.APIConnectionError, httpx2.HTTPError) as failure:
         cause = failure if isinstance(failure, httpx2.HTTPError) else failure.__cause__
-        error = _timeout(endpoint) if isinstance(cause, httpx2.TimeoutException) else _cut(endpoint)
+        if isinstance(cause, httpx2.TimeoutException):
+            error = _timeout(endpoint, guard)
+        else:
+            error = _no_completion(endpoint) if isinstance(cause, RecursionError) else _cut(endpoint)
     except openai.APIError as failure:
         # An error told inside a stream.
         error = ChatError(f"{endpoint.name} broke off: {_told(key, failure.message)}.", "server")
-    except (openai.OpenAIError, ValueError, TypeError, AttributeError, LookupError):
-        # The packages raise these on a body that is no chat completion.
+    except (openai.OpenAIError, ValueError, TypeError, AttributeError, LookupError, RecursionError):
+        # The packages raise these on a body that is no chat completion, the last on brackets nested without end.
         error = _no_completion(endpoint)
     if guard.too_large:
         error = _too_large(endpoint)
@@ -150,13 +153,18 @@ def _require_whole(endpoint: Endpoint, guard: Guard, text: str, end: str, refusa
             "truncated",
             text,
         )
+    if streamed and not end and not text:
+        raise ChatError(
+            f"What {endpoint.name} sent is no stream of a chat completion; set stream to false or check base_url.",
+            "malformed",
+        )
     if streamed and not end:
         raise ChatError(f"The answer of {endpoint.name} broke off before its end.", "truncated", text)
     if not text.strip():
         raise ChatError(f"The answer of {endpoint.name} is empty.", "malformed")
 
 
-def _status(endpoint: Endpoint, key: Key, failure: Any) -> ChatError:
+def _status(endpoint: Endpoint, key: Key, failure: Any, guard: Guard) -> ChatError:
     status, name = failure.status_code, endpoint.name
     if status in (401, 403):
         # The server's words may repeat parts of the key.
@@ -172,9 +180,9 @@ def _status(endpoint: Endpoint, key: Key, failure: Any) -> ChatError:
             f"{name} sends the request elsewhere ({status}), which is not followed; check base_url.", "request"
         )
     if status == 429:
-        return ChatError(f"{name} takes no more requests for now (429), after {endpoint.retries + 1} tries.", "busy")
+        return ChatError(f"{name} takes no more requests for now (429){_after(guard)}.", "busy")
     if status >= 500:
-        return ChatError(f"{name} failed by itself ({status}), after {endpoint.retries + 1} tries.", "server")
+        return ChatError(f"{name} failed by itself ({status}){_after(guard)}.", "server")
     return ChatError(f"{name} refused the request ({status}): {told}.", "request")
 
 
@@ -182,9 +190,12 @@ def _told(key: Key, words: object) -> str:
     return plain(key.redact(str(words)), 120).rstrip(".") or "no reason given"
 
 
-def _timeout(endpoint: Endpoint) -> ChatError:
-    tries = endpoint.retries + 1
-    return ChatError(f"{endpoint.name} did not answer within {endpoint.timeout_s:g} s, in {tries} tries.", "timeout")
+def _after(guard: Guard) -> str:
+    return f", after {guard.tries} tries" if guard.tries > 1 else ""
+
+
+def _timeout(endpoint: Endpoint, guard: Guard) -> ChatError:
+    return ChatError(f"{endpoint.name} did not answer within {endpoint.timeout_s:g} s{_after(guard)}.", "timeout")
 
 
 def _cut(endpoint: Endpoint) -> ChatError:

@@ -24,14 +24,17 @@ class Guard:
     Attributes:
         too_large: whether an answer was cut.
         stopped: set to end the answer that is coming in.
+        tries: requests sent so far.
     """
 
     def __init__(self) -> None:
         self.too_large = False
         self.stopped = False
+        self.tries = 0
 
     def on_request(self, request: Any) -> None:
         """Take every header off a request that need not be there."""
+        self.tries += 1
         for name in list(request.headers):
             if name.lower() not in _HEADERS:
                 del request.headers[name]
