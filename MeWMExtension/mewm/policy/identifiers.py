@@ -35,6 +35,8 @@ _PATTERNS: tuple[tuple[str, re.Pattern[str]], ...] = tuple(
         ("a date", r"(?:19|20)\d\d\s*年\s*\d{1,2}\s*月(?:\s*\d{1,2}\s*日)?"),
         ("a date", rf"\b(?:0?[1-9]|[12]\d|3[01])(?:st|nd|rd|th|\.)?\s*(?:of\s+)?{_MONTHS}\.?,?\s*(?:19|20)\d\d\b"),
         ("a date", rf"\b{_MONTHS}\.?\s+(?:0?[1-9]|[12]\d|3[01])(?:st|nd|rd|th)?,?\s+(?:19|20)\d\d\b"),
+        ("a date", rf"\b(?:0?[1-9]|[12]\d|3[01])(?:st|nd|rd|th|\.)?\s+(?:of\s+)?(?!ma[yi]\b){_MONTHS}\b(?!\s*\d)"),
+        ("a date", rf"\b(?!ma[yi]\b){_MONTHS}\.?\s+(?:0?[1-9]|[12]\d|3[01])(?:st|nd|rd|th)?\b(?!\S*\d|\s*{_UNIT})"),
         ("a date", r"(?<![\d./-])(?:0[1-9]|[12]\d|3[01])\.(?:0[1-9]|1[0-2])\.\d\d(?![\d.])"),
         ("a date", rf"(?<![\d./-])(?:0?[1-9]|[12]\d|3[01])/(?:0?[1-9]|1[0-2])/\d\d(?![\d/.])(?!\s*{_UNIT})"),
         (
@@ -45,6 +47,13 @@ _PATTERNS: tuple[tuple[str, re.Pattern[str]], ...] = tuple(
             r"(?=[\w-]*\d)[\w-]{3,}",
         ),
         ("a record number", r"(?<![\w-])[a-z][\w-]*_\d{2,}\b"),
+        ("a record number", r"(?<![\w-])[a-z]{1,4}-?\d{2,4}[-/]\d{3,}\b(?![-/.])(?!\s*(?:µm|um|mg|ml))"),
+        (
+            "a record number",
+            r"(?<![\w./-])(?:19|20)\d\d[/-](?!(?:19|20)\d\d\b)\d{4,}\b|\b(?:case|chart|file|patient)\s+#?\d{4,}\b",
+        ),
+        ("a record number", r"(?<![\w.,-])\d{3} \d{3} \d{4}(?![\w.,-]|\s*(?:µm|um|mg|ml)\b)"),
+        ("a file path", r"(?<!\w)(?:[a-z]:\\|~/|/(?:home|users|mnt|media|data|tmp|srv)/)[^\s;,]+"),
         ("a record number", r"(?:病历号|住院号|门诊号|病案号|身份证)\D{0,4}[\w-]{3,}"),
         ("a record number", r"(?<![\d-])\d{3}-\d{2}-\d{4}(?![\d-])"),
         ("a record number", r"(?<![\w.,-])(?!nct\d{8}\b|pmid)[a-z]{1,4}[-_]?\d{6,}\b"),
@@ -52,7 +61,7 @@ _PATTERNS: tuple[tuple[str, re.Pattern[str]], ...] = tuple(
         ("a web address", r"\bhttps?://\S+|\bwww\.\S+"),
         (
             "a telephone number",
-            r"\b(?:tel|phone|fax|mobile|cell)\b[.:\s]*[+\d][\d\s()/-]{5,}|(?<![\w.])\+\d[\d\s()/-]{7,}",
+            r"\b(?:tel|phone|fax|mobile|cell|call|ring)\b[.:\s]*[+\d][\d\s()/-]{5,}|(?<![\w.])\+\d[\d\s()/-]{7,}",
         ),
         ("a network address", r"(?<![\d.])(?:\d{1,3}\.){3}\d{1,3}(?![\d.])"),
     )
@@ -86,6 +95,26 @@ _PATIENT = re.compile(
 _CJK_NAME = re.compile(
     r"(?:姓名|患者姓名|病人姓名)\s*[:：]?\s*[\u4e00-\u9fff·]{2,5}|[\u4e00-\u9fff]{1,3}(?:先生|女士|小姐)"
 )
+# A surname that begins no common word, alone between other writing.
+_CJK_LONE = re.compile(
+    r"(?<![\u4e00-\u9fff])[王李张刘陈杨赵吴徐孙朱胡郭林郑梁谢宋唐韩冯邓曹彭董袁潘蒋蔡魏吕丁沈姚姜崔钟谭汪廖贾邹孟熊秦邱尹薛闫侯陶"
+    r"黎贺郝龚邵钱覃戴][\u4e00-\u9fff]{1,2}(?![\u4e00-\u9fff])"
+)
+_INITIALS = re.compile(
+    r"\b(?:initials|patient|pt)\b[.:]?\s*[A-Z]\.?\s?[A-Z]\.|\b[A-Z]\.\s?[A-Z]\.,?\s*(?=\d{1,3}\s?(?:y|yo|years?|m|f|male|female)\b)"
+)
+# "van der Berg", "O'Connor": parts of surnames that begin no clinical term.
+_PARTICLE = re.compile(
+    r"\b(?:[Vv]an(?: de[rn]?)?|[Vv]on(?: der)?|[Bb]in|[Ii]bn|[Dd]os|[Dd]ella) "
+    r"(?!Willebrand|Hippel|Gierke)[A-Z][a-zà-ÿ]{2,}|"
+    r"\b[OD]['’][A-Z][a-z]{2,}"
+)
+_PINYIN_SURNAMES = frozenset(["chen", "huang", "liu", "wang", "yang", "zhang", "zhao", "zhou", "zheng", "xu"])
+_SYLLABLE = (
+    r"(?:[bpmfdtnlgkhjqxrzcsyw]|zh|ch|sh)?"
+    r"(?:iang|iong|uang|ang|eng|ong|ian|iao|ing|uai|uan|ai|ei|ao|ou|an|en|ia|ie|iu|in|ua|uo|ui|un|ue|a|o|e|i|u)"
+)
+_PINYIN = re.compile(rf"(?:{_SYLLABLE}){{1,2}}")
 _DICOM_NAME = re.compile(r"(?<!\w)[^\W\d_]{2,}\^[^\W\d_]{1,}(?:\^[^\s]*)?")
 _WORD = re.compile(r"[^\W\d_](?:['’][^\W\d_])?[^\W\d_'’]*(?:-[^\W\d_]+)*")
 _INITIAL = re.compile(r"\b[A-Z]\.\s?(?:[A-Z]\.\s?)?(?P<name>[A-Z][a-zà-ÿ'’-]{2,})")
@@ -147,12 +176,15 @@ def require_no_identifiers(text: str, what: str) -> None:
 
 
 def _names(text: str) -> list[tuple[int, int, str]]:
-    found = [(m.start(), m.end(), "a name") for p in (_DICOM_NAME, _CJK_NAME) for m in p.finditer(text)]
+    alone = (_DICOM_NAME, _CJK_NAME, _CJK_LONE, _INITIALS, _PARTICLE)
+    found = [(m.start(), m.end(), "a name") for p in alone for m in p.finditer(text)]
     for pattern in (_TITLE, _LABEL, _DOCTOR, _PATIENT, _INITIAL):
         for match in pattern.finditer(text):
             words = match["name"].replace(",", " ").split()
             strict = pattern in (_TITLE, _LABEL)
-            if _introduced(words, strict):
+            # "Mr Li", but not "MR liver": a title in small letters before a capital introduces whatever follows.
+            titled = pattern is _TITLE and match.group()[1].islower() and words[0][:1].isupper()
+            if titled or _introduced(words, strict):
                 found.append((match.start(), match.end(), "a name"))
     tokens = list(_WORD.finditer(text))
     long = [w.group() for w in tokens if len(w.group()) > 3]
@@ -160,7 +192,7 @@ def _names(text: str) -> list[tuple[int, int, str]]:
     telling = 2 * sum(w[:1].isupper() for w in long) <= max(len(long), 4)
     for k, word in enumerate(tokens):
         near = tokens[k + 1] if k + 1 < len(tokens) else None
-        joined = near is not None and re.fullmatch(r",?\s", text[word.end() : near.start()]) is not None
+        joined = near is not None and re.fullmatch(r",?\s|[._]", text[word.end() : near.start()]) is not None
         if near is not None and joined and _is_pair(word.group(), near.group(), telling):
             found.append((word.start(), near.end(), "a name"))
         elif _is_lone_name(word.group()) and not _eponym(text, word.end()):
@@ -177,9 +209,15 @@ def _introduced(words: list[str], strict: bool) -> bool:
 
 
 def _is_lone_name(word: str) -> bool:
-    folded = _fold(word)
-    common = folded in GIVEN_NAMES or (folded in SURNAMES and len(folded) > 3)
-    return common and folded not in NOT_NAMES and word[:1].isupper()
+    """Whether a capitalised word, or a part of it before a hyphen, is a common name and no term."""
+    parts = [_fold(part) for part in word.split("-")]
+    if " ".join(parts) in CLINICAL_NAMES:
+        return False
+    for folded in {_fold(word), *parts}:
+        common = folded in GIVEN_NAMES or (folded in SURNAMES and len(folded) > 3)
+        if common and folded not in NOT_NAMES and word[:1].isupper():
+            return True
+    return False
 
 
 def _is_pair(first: str, second: str, telling: bool) -> bool:
@@ -194,6 +232,8 @@ def _is_pair(first: str, second: str, telling: bool) -> bool:
         return False
     given, family = {a, b} & GIVEN_NAMES, {a, b} & SURNAMES
     if given and family and a != b:
+        return True
+    if a in _PINYIN_SURNAMES and _PINYIN.fullmatch(b) and b not in _vocabulary():
         return True
     if _known(first) or _known(second):
         return False
@@ -219,8 +259,11 @@ def _eponym(text: str, end: int) -> bool:
 
 
 def _fold(word: str) -> str:
+    """Return a word in small letters without accents; "ue" for "ü" only where a list holds it so."""
     plain = unicodedata.normalize("NFKD", word).encode("ascii", "ignore").decode().lower() or word.lower()
-    return re.sub(r"['’]s$", "", plain).strip("'")
+    plain = re.sub(r"['’]s$", "", plain).strip("'")
+    short = re.sub(r"([aou])e", r"\1", plain)
+    return short if plain not in GIVEN_NAMES | SURNAMES and short in SURNAMES else plain
 
 
 @lru_cache(maxsize=1)
