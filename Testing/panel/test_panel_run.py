@@ -448,3 +448,16 @@ def test_the_table_of_the_scene_names_every_column_for_a_reader(desk, case_nodes
     titles = {name: node.GetColumnTitle(name) for name in names}
     assert titles["survival_2y"] == "2-year survival" and not [name for name in names if titles[name] == name]
     assert desk.panel.review.run.rows()[0]["survival_2y"] == 0.62
+
+
+def test_what_clinical_facts_alone_predict_is_told_apart_from_the_protocols(desk, case_nodes, rows, result):
+    _explore(desk, case_nodes)
+    _finish(desk, rows, result)
+    assert not desk.ui.outlookLabel.visible
+    desk.ui.exploreButton.click()
+    desk.wait(lambda: len(desk.engine.requests) == 2)
+    outlook = {"title": "From facts alone", "about": "79 patients.", "survival_1y": 0.8, "median_weeks": None}
+    desk.engine.send("done", result={**result(rows), "outlook": {**outlook, "survival_curve": [1.0, 0.9]}})
+    desk.settle()
+    told = "From facts alone: 80 % alive after one year, median not reached. 79 patients."
+    assert desk.ui.outlookLabel.visible and desk.ui.outlookLabel.text == told

@@ -27,7 +27,7 @@ from MeWMModuleLib.nodes import (
 )
 from MeWMModuleLib.ranking_table import add_ranking_table, ranking_rows, set_ranking_rows
 from MeWMModuleLib.segmentations import add_mask_segmentation
-from MeWMModuleLib.survival_plot import add_survival_plot, put_curves, put_outlook
+from MeWMModuleLib.survival_plot import OUTLOOK_WORDS_ATTRIBUTE, add_survival_plot, put_curves, put_outlook
 
 CT_REFERENCE = "MeWM.CT"
 PATH_ATTRIBUTE = "MeWM.Path"
@@ -186,6 +186,11 @@ class LiveRun:
         self._text("notice", "MeWM research use only").SetText("\n".join(notice))
         self.table.SetAttribute(PATH_ATTRIBUTE, str(result["run"]))
         self.table.SetAttribute(STATUS_ATTRIBUTE, COMPLETE)
+
+    def outlook(self) -> str:
+        """Return what clinical facts alone predict, in words; empty for a run without it."""
+        node = self._node("survival")
+        return (node.GetAttribute(OUTLOOK_WORDS_ATTRIBUTE) or "") if node else ""
 
     def notice(self) -> str:
         """Return the notice with the run's warnings."""

@@ -196,6 +196,8 @@ class ReviewSection:
         ui.warningsLabel.text = warnings_html(lines)
         ui.warningsLabel.toolTip = "\n\n".join(line for line in lines if _SOURCED.fullmatch(line))
         ui.warningsLabel.visible = bool(lines)
+        ui.outlookLabel.text = run.outlook() if run is not None else ""
+        ui.outlookLabel.visible = bool(ui.outlookLabel.text)
 
     def _explain(self) -> None:
         run, row = self.run, self.chosen
