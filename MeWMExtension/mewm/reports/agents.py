@@ -116,7 +116,8 @@ def _runs(found: list[Token]) -> Iterator[tuple[int, int]]:
 
 def _is_agent(found: list[Token], start: int, end: int, text: str, clause: str) -> bool:
     words = [p for p in found[start:end] if p.sort == "word"]
-    completes = end < len(found) and found[end].holds and found[end].sort != "particles"
+    gap = clause[found[end - 1].end : found[end].start] if end < len(found) else ""
+    completes = end < len(found) and found[end].holds and found[end].sort != "particles" and "\n" not in gap
     titles = completes and start == 0 and clause[found[end - 1].end :].lstrip().startswith(":")
     described = end < len(found) and found[end].sort == "particles" and start > 0 and found[start - 1].given
     if described or titles or len(words) > _NAME_WORDS or (completes and found[end].start - found[end - 1].end <= 1):
@@ -165,6 +166,8 @@ def _besideis_amount(found: list[Token], start: int, end: int) -> bool:
     while i >= 0 and found[i].lower in ("of", "the", "a", "an", ")", "drug"):
         i -= 1
     if i >= 0 and is_amount(found[i]):
+        if i and found[i - 1].lower == "(" and all(p.lower != ")" for p in found[i:start]):
+            return True
         before = [p for p in found[:i] if p.lower not in ("(", "-") and p.sort != "quantity"]
         return not (before and before[-1].holds and found[i].lower != ")")
     return False

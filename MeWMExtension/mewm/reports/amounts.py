@@ -100,6 +100,11 @@ def _contents(found: list[Token], h: int, q: int) -> bool:
     """Return whether an amount is of what a carrier is made of: "an emulsion of 8 ml Lipiodol"."""
     if found[h].sort != "carrier" or h > q:
         return False
+    if found[h + 1].lower == "(":
+        # "Emulsion (8 ml Lipiodol, 20 mg epirubicin)": the brackets hold what it is made of.
+        close = next((k for k in range(h + 1, len(found)) if found[k].lower == ")"), len(found))
+        if q < close and any(p.given for p in found[h + 2 : close]):
+            return True
     return any(p.lower in ("of", "containing", "with", "from", "using", "made", "consisting") for p in found[h + 1 : q])
 
 

@@ -75,6 +75,7 @@ _BESIDE = re.compile(
 )
 # Taken at home before and after.
 _TAKEN_ON = re.compile(r"[^;]{0,60}?\b(?:continued|resumed|paused|orally|by mouth|per os)\b")
+_SWALLOWED = re.compile(r"[^;,]{0,30}\b(?:orally|by mouth|per os|p\.o\.)")
 _ALLERGY = re.compile(r"allerg|hypersensitiv|intoleran|anaphyla|contra-?indicat")
 _OTHER_VESSEL = re.compile(
     r"\b(?:gda|gastroduodenal|splenic|right gastric|cystic|falciform|cholecystic|"
@@ -131,7 +132,9 @@ _NOUNS = _words(
     "embolisation infusion injection sponge beads chemotherapy fluid and or"
 )
 _VERBS = _words("was were is are be been has have had could can did do does should would")
-_NONE = re.compile(r"\s*(?:\(\s*-?\s*\)|\[\s*-?\s*\]|[:=]\s*(?:none|nil|no|not (?:used|given)|0|-)\s*(?:$|[,;.)]))")
+_NONE = re.compile(
+    r"\s*(?:\(\s*-?\s*\)|\[\s*-?\s*\]|\s+none\b|[:=]\s*(?:none|nil|no|not (?:used|given)|0|-)\s*(?:$|[,;.)]))"
+)
 _TICKED = re.compile(r"(?:\[\s*[xX+]\s*\]|[☑☒✓✔])\s*$")
 _UNTICKED = re.compile(r"(?:\[\s*\]|[☐□])\s*$")
 _WITHHELD = re.compile(
@@ -180,7 +183,7 @@ def why_not_given(clause: Clause, found: list[Token], i: int, dosed: bool) -> st
         return reason
     if not dosed and _ALLERGY.search(clause.lower):
         return "allergy"
-    if piece.sort == "unknown" and not dosed and _TAKEN_ON.search(after):
+    if piece.sort == "unknown" and ((not dosed and _TAKEN_ON.search(after)) or _SWALLOWED.match(after)):
         return "other use"
     if piece.sort == "unknown" and _BESIDE.search(f"{clause.heading}: {before}") and not is_listed(piece.agent):
         return "other use"

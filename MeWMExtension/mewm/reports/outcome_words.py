@@ -301,7 +301,8 @@ NOT_LESS = re.compile(
     r"\b(?:not|n't|never)\b.*\b(?:reduc|decre|dimin|less|weak|fad|faint|slow|pal|shr|light|drop|declin)"
 )
 NOT_WHOLLY = re.compile(
-    r"\bnot (?:complete\w*|fully|entirely|totally|yet)\b|\bcomplete\b[^,;]{0,80}\bnot (?:achieved|obtained|reached|"
+    r"\bnot (?:be |been )?(?:complete\w*|fully|entirely|totally|yet)\b|"
+    r"\bcomplete\b[^,;]{0,80}\bnot (?:achieved|obtained|reached|"
     r"possible)"
 )
 NOT_GONE = re.compile(r"\b(?:not|n't|never)\b.*\b(?:dis+a?p\w+|vanish\w*|go|resolve\w*)\b")
@@ -338,7 +339,8 @@ SEQUENCE = _any(
 PARTS = re.compile(
     r",(?!\d| (?:about |approximately |ca\.? |around |some |roughly |by |only )*\d+ ?%)|"
     r"\bn?or\b|\b(?:and|(?<!all )but(?! (?:persist|resid|incomplete|partial|not complete|still (?:present|"
-    r"visible)))|while|whereas|with|although|though|followed by|(?<!was )(?<!were )then|despite|except)\b|\s-\s|/(?=\s)"
+    r"visible)))|while|whereas|with|although|though|followed by|(?<!was )(?<!were )then|despite|except)\b|"
+    r"(?:(?<=disappeared)|(?<=occluded)|(?<=reduced)|(?<=unchanged)) (?=(?:lipiodol |oil )?deposit)|\s-\s|/(?=\s)"
 )
 CROSS_SECTION = _any(r"ct | mri | mr(?!\.) | follow-?up | computed | magnetic")
 ANGIOGRAPHIC = re.compile(r"angio|arteriogra|dsa|completion|\bruns?\b|embol|blush|stain|stasis|tace|inject")

@@ -91,6 +91,9 @@ _NOW = re.compile(r"\s*(?:today|now|currently|this time|in this session)\b", re.
 # A line at least so long that ends without a full stop goes on in the next line.
 _WRAPPED = 60
 _LINE = 400
+# Two lines with an amount each are two lines of a list, unless the first breaks off.
+_DOSED = re.compile(r"\d\s*(?:mg|g|ml|cc|µm|um)\b", re.IGNORECASE)
+_OPEN = re.compile(r"(?:[,(+&/-]|\b(?:and|with|of|in|or|plus|the|by)|\d\s*(?:mg|g|ml|cc|µm|um)?)$", re.IGNORECASE)
 _BRACKETS = 80
 _LONGEST = 1000
 
@@ -263,4 +266,6 @@ def _goes_on(line: str, following: str) -> bool:
         return False
     if _AMOUNT_LINE.match(following) and not re.search(r"\d\s*(?:mg|g|ml|cc|µm|um)?$", stripped, re.IGNORECASE):
         return True
+    if len(stripped) < _WRAPPED and _DOSED.search(following) and _DOSED.search(stripped) and not _OPEN.search(stripped):
+        return False
     return stripped[-1] in ",(-+&/" or following.lstrip()[:1].islower() or len(stripped) >= _WRAPPED
