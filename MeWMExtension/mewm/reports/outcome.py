@@ -151,8 +151,13 @@ def _levels(text: str, parts: list[_Part]) -> Iterator[tuple[str, int]]:
         if rest and any(_elsewhere(part, p) for p in parts):
             # What is left of another part of the tumour is no small rest of this one.
             value, rest = 2, False
+        if value is not None and words.SEQUENCE.search(part.text):
+            # "Residual blush, after gelatin sponge no blush": the rest is no longer there.
+            residual[part.about] = False
         residual[part.about] |= rest
         levels[part.about] += [] if value is None else [value]
+    if levels["supply"] or residual["supply"]:
+        levels["supply"] += levels["vessels"]
     for about, values in levels.items():
         value = worst(values, residual[about])
         if len(values) > 1 and words.SEQUENCE.search(text):

@@ -20,7 +20,8 @@ def level(phrase: str, staining: bool) -> tuple[int | None, bool]:
     """
     if words.NOT_THERE.search(phrase) or words.FAILED.search(phrase):
         return 1, False
-    if words.NOT_CHANGED.search(phrase) and not words.NOT_WHOLLY.search(phrase):
+    unlike = words.NOT_CHANGED.search(phrase) or words.NOT_REACHED.search(phrase)
+    if unlike and not words.NOT_WHOLLY.search(phrase):
         return 1, False
     gone, less = words.GONE.search(phrase), words.LESS.search(phrase)
     rest, same = bool(words.REST.search(phrase)), words.SAME.search(phrase)
@@ -51,11 +52,13 @@ def level(phrase: str, staining: bool) -> tuple[int | None, bool]:
     if gone:
         if words.EXCEPT.search(phrase):
             return 3, False
-        if words.SOME_OF.search(phrase):
+        if words.SOME_OF.search(phrase) or words.BUT_LEFT.search(phrase):
             return 2, False
         if words.WEAK.search(phrase) and not words.COMPLETE.search(phrase):
             return (3 if words.STRONG.search(phrase) else 2), rest
         return near, rest and not denied and not words.REMAINDER.search(phrase)
+    if rest and words.SMALL.search(phrase):
+        return 3, False
     if less:
         strong = (
             words.STRONG.search(words.LESS_THAN_IT_WAS.sub("less", phrase)) or near == 3
@@ -111,11 +114,13 @@ def state(phrase: str) -> str:
     denied = words.NO.search(phrase)
     if words.NO_LONGER.search(phrase):
         return "closed"
+    if words.FAILED.search(phrase) or "failure to" in phrase:
+        return "present"
     if denied and words.CHANGE.search(phrase[denied.end() :]):
         return "present"
     if words.NOT_DONE.search(phrase) or words.NOT_GONE.search(phrase):
         return "present"
-    if words.NOT_SEEN.search(phrase) or "(-)" in phrase or words.NONE.search(phrase):
+    if words.NOT_SEEN.search(phrase) or "(-)" in phrase or "absence of" in phrase or words.NONE.search(phrase):
         return "absent"
     if words.GONE.search(phrase):
         return "reduced" if words.NEAR.search(phrase) or words.WEAK.search(phrase) else "closed"
@@ -127,11 +132,13 @@ def state(phrase: str) -> str:
 
 def quality(phrase: str) -> str | None:
     """Return the quality of a deposition of Lipiodol, ``None`` if the phrase states none."""
-    shares = [int(high or low) for low, high in words.PERCENT.findall(phrase)]
+    shares = [int(high or low) for low, high in words.TAKEN_UP.findall(phrase)]
     if shares:
         return "good" if shares[-1] >= 90 else "moderate" if shares[-1] >= 50 else "poor"
     if words.BAD.search(phrase):
         return "poor"
     if good := words.GOOD.search(phrase):
         return "poor" if words.NO.search(phrase[: good.start()]) else "good"
-    return "moderate" if words.FAIR.search(phrase) else None
+    if words.FAIR.search(phrase):
+        return "moderate"
+    return "poor" if words.NO.search(phrase) and words.DEPOSIT.search(phrase) else None

@@ -59,8 +59,9 @@ SHUNT = _any(
 DEPOSIT = re.compile(
     r"\b(?:deposit\w*|(?<!contrast )uptake(?! of contrast)|accumul\w+|retention|retained|coverage|"
     r"lipiodol(?:isation|ization)|distribut\w+|"
-    r"stain\w* well|well[- ]stained|tak(?:en?|es) up|took up)\b|\b(?:lipiodol|iodi[sz]ed oil|oil|"
-    r"emulsion) (?:\w+ly )?(?:staining|filling|fill(?:s|ed)|cover(?:s|ed)|is dense|was dense)"
+    r"stain\w* well|well[- ]stained|tak(?:en?|es) up|took up|covered (?:by|with) (?:the )?(?:lipiodol|oil|iodi))\w*|"
+    r"\b(?:lipiodol|iodi[sz]ed oil|oil|emulsion) (?:\w+ly )?(?:staining|filling|fill(?:s|ed)|cover(?:s|ed)|"
+    r"is dense|was dense)"
 )
 DEPOSITED = re.compile(r"\bdeposi\w+|\baccumulat\w+|(?<!contrast )\buptake\b(?! of contrast)|\bretention\b")
 # Vessels of no stated use: what happened to them tells the level where the report says nothing else.
@@ -182,7 +183,8 @@ CHANGE = _any(
 )
 REST = _any(
     r"""
-    resid\w+ | remaining | remnant | remain\w* | rest | (?:partly|partially|some|little|few|was|is|still) left
+    resid\w+ | remaining | remnant | remain\w* | rest | (?:branch\w*|feeders?|vessels?|rim|area|stain\w*|blush) left |
+    (?:partly|partially|some|little|few|was|is|still) left
     """
 )
 NOT_SEEN = re.compile(
@@ -216,7 +218,8 @@ FAILED = re.compile(r"\bfail\w* (?:to|of)\b(?! (?:opacif|fill|enhanc|stain|show)
 FILLED = re.compile(r"\bfill\w* (?:of )?(?:the )?(?:\w+ )?(?:with|by) (?:the )?(?:lip|iodi|oil|emulsion)")
 SMALL = _any(
     r"""
-    minimal | tiny | minute | few | trace | traces | punctate | negligible | scanty | little |
+    minimal | tiny | (?:faint|thin|narrow|slight) rim | minute | few | trace | traces | punctate | negligible |
+    scanty | little |
     small (?:area|amount|part|portion|patch|spot|rim|focus|residu\w+|remnant|nodule|branch)\w* |
     (?:one|single|slender|thin) (?:\w+ )?(?:branch|feeder|vessel|twig) | only a small | only minimal
     """
@@ -276,12 +279,18 @@ PERCENT = re.compile(
     r"lidocaine|ethanol|alcohol|lipiodol|saline|of (?:the |a |one |this )?(?:\w+ )?"
     r"(?:spleen|dose|emulsion|vials?|syringe|volume|mixture|bottle|material|beads|particles|planned|prepared|drug)))"
 )
+# Of the tumour by oil; a concentration of Lipiodol is none.
+TAKEN_UP = re.compile(
+    r"(\d{1,3})(?:\s*-\s*(\d{1,3}))?\s*(?:%|per ?cent\b)(?!\s*(?:n-?bca|glucose|ethanol|alcohol|saline))"
+)
 PARTLY = _any(r"partial\w* | partly | in part")
 # What an angiogram shows, before anything is given, is how the tumour was.
 SHOWN = re.compile(r"\b(?:show|reveal|demonstrat|display|identif|depict|saw\b|seen\b|noted\b)")
 LATER = re.compile(r"final|post|complet|control|after|repeat|review|re-?exam|follow|again|check|end|last")
 EXAMINED = re.compile(r"angiogra|arteriogra|\bdsa\b|\b(?:picture|appearance)\b")
-NO_CHANGE = re.compile(r"\bno (?:\w+ )?(?:change|improvement|effect|reduction|difference)|\bunchanged\b")
+NO_CHANGE = re.compile(
+    r"\bidentical\b|\bthe same\b|\bno (?:\w+ )?(?:change|improvement|effect|reduction|difference)|\bunchanged\b"
+)
 UNTOUCHED = re.compile(
     r"\b(?:remain\w*|stay\w*|left) (?:\w+ )?(?:hypervascular|unchanged|patent|open|similar|the same|unoccluded)|"
     r"\bnormal (?:antegrade |arterial |forward )*flow\b|\bcontinu\w+ to\b"
@@ -294,6 +303,11 @@ NOT_CHANGED = re.compile(
 )
 # "Not" before a participle that tells of no seeing.
 NOT_DONE_TO = re.compile(r"\bnot (?:\w+ly )?(?!marked|pronounced|interest)\w{3,}(?:ed|wn|ven)\b")
+NOT_REACHED = re.compile(
+    r"\b(?:no|not|without|never) (?:\w+ ){0,1}(?:stasis|occlusion|occluded|devascul\w*|stagnation|embolic effect)\b"
+)
+# "Disappeared on the right but persisted on the left."
+BUT_LEFT = re.compile(r"\bbut (?:\w+ )?(?:persist|remain|still|present|visible)")
 REMAINDER = re.compile(r"\b(?:rest|remainder|remaining part) of\b")
 # "Less marked" is no marked reduction.
 LESS_THAN_IT_WAS = re.compile(r"\bless \w+")
