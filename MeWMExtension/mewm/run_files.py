@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import errno
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -53,7 +54,8 @@ def write_image(image: sitk.Image, path: Path, *, compress: bool = True) -> None
     try:
         sitk.WriteImage(image, str(path), useCompression=compress, compressionLevel=1)
     except RuntimeError as error:
-        raise OSError(None, "the volume could not be written; is the disk full", path.name) from error
+        # ITK does not say why; a folder that may not be written to was refused before any work.
+        raise OSError(errno.ENOSPC, "the volume could not be written, probably the disk is full", path.name) from error
 
 
 def write_json(path: Path, value: Mapping[str, Any]) -> None:

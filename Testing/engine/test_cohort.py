@@ -162,6 +162,18 @@ def test_a_failure_ends_the_simulation_at_once(tmp_path):
         read_cohort(out)
 
 
+def test_a_full_disk_is_told_in_one_sentence_and_the_same_command_goes_on(tmp_path, monkeypatch):
+    def full(*_args, **_kwargs):
+        raise RuntimeError("ITK ERROR: NrrdImageIO: couldn't write gzip data")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(sitk, "WriteImage", full)
+        with pytest.raises(InputError, match=r"cannot be written to .* disk is full\); free space"):
+            simulate_cohort(tmp_path / "cohort", cases=1, seed=SEED, workers=1)
+    simulate_cohort(tmp_path / "cohort", cases=1, seed=SEED, workers=1)
+    assert len(read_cohort(tmp_path / "cohort").rows) == 1
+
+
 def test_wrong_requests_are_told_in_one_sentence(copy, tmp_path):
     with pytest.raises(InputError, match="another seed"):
         simulate_cohort(copy, cases=4, seed=SEED + 1)

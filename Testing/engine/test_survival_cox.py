@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 
 from mewm.actions.protocol import Action, Protocol
+from mewm.bundle import write_checksums
 from mewm.clinical import ClinicalFacts
 from mewm.cohort.dataset import COLUMNS, read_cohort, write_table
 from mewm.cohort.simulate import simulate_cohort
@@ -18,6 +19,7 @@ from mewm.survival.covariates import covariates, liver_impairment, treatment_loa
 from mewm.survival.cox import CoxSurvival
 from mewm.survival.curves import Baseline
 from mewm.training.calibration import breslow, calibrate
+from mewm.training.cox import _fit
 
 pytest.importorskip("lifelines", reason="lifelines is not installed; `make setup` installs it")
 
@@ -186,6 +188,21 @@ def test_too_few_deaths_are_told(cohort, tmp_path):
     with pytest.raises(InputError, match="0 deaths"):
         fit_cox(few, tmp_path / "out")
     assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("content", ["garbage", "[]", '{"schema": "mewm-cox/1"}'])
+def test_a_bundle_that_is_no_cox_model_is_refused_although_its_checksum_is_right(tmp_path, content):
+    (tmp_path / "cox.json").write_text(content, encoding="utf-8")
+    write_checksums(tmp_path, ["cox.json"])
+    with pytest.raises(ResourceError, match=r"cox\.json is not readable"):
+        CoxSurvival.load(tmp_path)
+
+
+def test_a_regression_that_does_not_converge_is_told_in_one_sentence():
+    count = 12
+    frame = pd.DataFrame({"pvt": 0.0, "os_weeks": np.arange(1.0, count + 1), "event": 1.0})
+    with pytest.raises(InputError, match="does not converge on 12 cases with 12 deaths; give a cohort of more cases"):
+        _fit(frame, 0.02)
 
 
 @pytest.mark.parametrize("damage", ["tamper", "no weights", "no digest", "empty digest", "no folder"])

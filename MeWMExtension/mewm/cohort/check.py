@@ -5,18 +5,16 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Callable
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
-
-import SimpleITK as sitk
 
 from mewm.cohort.check_images import check_images
 from mewm.cohort.check_table import Problem, check_columns, check_line, check_splits, read_lines
 from mewm.cohort.check_truth import check_case_file, check_truth, check_truth_table, read_truth_lines
 from mewm.cohort.dataset import read_info
 from mewm.errors import InputError
+from mewm.pool import case_pool
 
 Progress = Callable[[int, int], None]
 
@@ -100,17 +98,12 @@ def _run(
     scans: list[tuple[str, str | None]] = []
     report(0, len(tasks))
     workers = min(workers, max(len(tasks), 1))
-    with ProcessPoolExecutor(workers, initializer=_single_thread) as pool:
+    with case_pool(workers) as pool:
         for done, (task, (found, scan)) in enumerate(zip(tasks, pool.map(_case, tasks, chunksize=4), strict=True), 1):
             problems += found
             scans.append((task.line["case_id"], scan))
             report(done, len(tasks))
     return problems, scans
-
-
-def _single_thread() -> None:
-    """One thread a process: the cases are what runs in parallel."""
-    sitk.ProcessObject.SetGlobalDefaultNumberOfThreads(1)
 
 
 def _case(task: _Task) -> tuple[list[Problem], str | None]:

@@ -17,6 +17,7 @@ from mewm.actions.text import parse_protocol
 from mewm.clinical import ClinicalFacts
 from mewm.errors import InputError
 from mewm.roi import GRID, Roi, feather
+from mewm.run_files import write_image as write_volume
 
 SCHEMA = "mewm-cohort/1"
 SPLITS = ("train", "val", "test")
@@ -219,7 +220,7 @@ def write_image(array: np.ndarray, spacing: float, origin: tuple[float, float, f
     image = sitk.GetImageFromArray(array)
     image.SetSpacing([spacing] * 3)
     image.SetOrigin(origin)
-    sitk.WriteImage(image, str(path), True, 1)
+    write_volume(image, path)
 
 
 def _read(path: Path) -> sitk.Image:

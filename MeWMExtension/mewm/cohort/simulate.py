@@ -7,7 +7,7 @@ import os
 import platform
 import shutil
 from collections.abc import Callable
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures import as_completed
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -38,6 +38,7 @@ from mewm.dynamics.sensitivities import Sensitivities
 from mewm.errors import InputError
 from mewm.explore.settings import ExploreSettings
 from mewm.measure import measure
+from mewm.pool import case_pool
 from mewm.roi import COARSEST_MM, FINEST_MM, GRID, LOWEST_HU, MARGIN_MM, Roi, feather
 
 NOTICE = "Simulated patients: every image, fact and outcome is generated. Not for clinical use."
@@ -306,20 +307,11 @@ def _write_missing(
             write_case(out, seed, index, parameters, scans)
             report(done := done + 1, cases)
         return
-    pool = ProcessPoolExecutor(min(workers, len(missing)), initializer=_single_thread)
-    futures = [pool.submit(write_case, out, seed, index, parameters, scans) for index in missing]
-    try:
+    with case_pool(min(workers, len(missing))) as pool:
+        futures = [pool.submit(write_case, out, seed, index, parameters, scans) for index in missing]
         for future in as_completed(futures):
             future.result()
             report(done := done + 1, cases)
-    finally:
-        # After a failure or Ctrl-C nothing that has not begun shall begin.
-        pool.shutdown(cancel_futures=True)
-
-
-def _single_thread() -> None:
-    """One thread a process: the cases are what runs in parallel."""
-    sitk.ProcessObject.SetGlobalDefaultNumberOfThreads(1)
 
 
 def _collect(out: Path, cases: int) -> None:

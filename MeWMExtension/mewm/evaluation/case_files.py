@@ -7,18 +7,18 @@ import json
 import multiprocessing
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures import as_completed
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import SimpleITK as sitk
 
 from mewm.cohort.dataset import CohortRow
 from mewm.errors import InputError
 from mewm.evaluation.case_measures import Context, measure_case
 from mewm.evaluation.tables import plain, write_json
+from mewm.pool import case_pool
 
 Progress = Callable[[int, int], None]
 # Threads of the linear algebra inside each process: the cases are what runs in parallel.
@@ -81,15 +81,11 @@ def measure_cases(
     else:
         # Fresh processes: a forked one would inherit the threads of libraries and their locks.
         spawn = multiprocessing.get_context("spawn")
-        with _one_thread_each(), ProcessPoolExecutor(processes, spawn, _begin, (context,)) as pool:
+        with _one_thread_each(), case_pool(processes, context=spawn, begin=_begin, arguments=(context,)) as pool:
             futures = [pool.submit(_write_in_worker, row, keys[row.case_id], out) for row in missing]
-            try:
-                for future in as_completed(futures):
-                    future.result()
-                    report(done := done + 1, len(rows))
-            except BaseException:
-                pool.shutdown(wait=False, cancel_futures=True)
-                raise
+            for future in as_completed(futures):
+                future.result()
+                report(done := done + 1, len(rows))
     return {row.case_id: _read(out, row.case_id) for row in rows}
 
 
@@ -109,7 +105,6 @@ def usable_cores() -> int:
 def _begin(context: Context) -> None:
     global _context
     _context = context
-    sitk.ProcessObject.SetGlobalDefaultNumberOfThreads(1)
 
 
 def _write_in_worker(row: CohortRow, key: str, out: Path) -> None:

@@ -63,7 +63,12 @@ class CoxSurvival:
         """
         folder = resource_path("Models/survival_cox") if path is None else Path(path)
         content, digest = verified_bytes(folder, FILE, "survival model")
-        return cls._parse(json.loads(content), digest, folder)
+        try:
+            return cls._parse(json.loads(content), digest, folder)
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            raise ResourceError(
+                f"The survival model {folder / FILE} is not readable ({error!r}); reinstall MeWM or train it."
+            ) from error
 
     @classmethod
     def _parse(cls, data: Mapping[str, Any], digest: str, folder: Path) -> CoxSurvival:

@@ -6,8 +6,8 @@ import csv
 import hashlib
 import json
 import os
+import warnings
 from collections.abc import Callable, Sequence
-from concurrent.futures import ProcessPoolExecutor
 from itertools import repeat
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -21,6 +21,7 @@ from mewm.cohort.dataset import Cohort, CohortRow, load_case, read_cohort
 from mewm.errors import InputError
 from mewm.evaluation.intervals import Estimate
 from mewm.evaluation.survival_calibration import calibration_slope
+from mewm.pool import case_pool
 from mewm.survival.covariates import covariates
 from mewm.survival.cox import SCHEMA
 from mewm.survival.curves import Baseline
@@ -142,7 +143,7 @@ def read_table(data: Cohort, rows: Sequence[CohortRow], report: Callable[[int], 
     import pandas as pd
 
     lines = []
-    with ProcessPoolExecutor(min(os.cpu_count() or 1, max(len(rows), 1))) as pool:
+    with case_pool(min(os.cpu_count() or 1, max(len(rows), 1))) as pool:
         for done, line in enumerate(pool.map(_read_line, repeat(data.folder), rows), 1):
             lines.append(line)
             report(done)
@@ -160,8 +161,18 @@ def _read_line(folder: Path, row: CohortRow) -> dict[str, float | None]:
 
 def _fit(frame: pd.DataFrame, penalizer: float) -> CoxPHFitter:
     from lifelines import CoxPHFitter
+    from lifelines.exceptions import ConvergenceError
 
-    return CoxPHFitter(penalizer=penalizer).fit(frame, "os_weeks", "event")
+    try:
+        with warnings.catch_warnings():
+            # lifelines guesses at length why a fit may fail; whether it does is told below.
+            warnings.simplefilter("ignore")
+            return CoxPHFitter(penalizer=penalizer).fit(frame, "os_weeks", "event")
+    except ConvergenceError as error:
+        raise InputError(
+            f"Cox regression does not converge on {len(frame)} cases with {int(frame.event.sum())} deaths; give a "
+            "cohort of more cases."
+        ) from error
 
 
 def _cross_validated(train: pd.DataFrame, names: list[str], penalizer: float, seed: int) -> dict[str, float]:

@@ -8,7 +8,7 @@ import os
 import platform
 import shutil
 from collections.abc import Callable
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures import as_completed
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -24,6 +24,7 @@ from mewm.cohort.hcc_tace_seg.clinical_table import ClinicalRow, read_clinical
 from mewm.cohort.hcc_tace_seg.curation import KEPT, LEFT_OUT, CurationRecord
 from mewm.cohort.hcc_tace_seg.headers import Patient, read_download
 from mewm.errors import InputError
+from mewm.pool import case_pool
 
 KIND = "hcc-tace-seg"
 REVISION = 2
@@ -142,20 +143,12 @@ def _run(
         return found
     workers = min(workers, len(todo))
     threads = max(1, (os.cpu_count() or 1) // workers)
-    with ProcessPoolExecutor(workers, initializer=_set_threads, initargs=(threads,)) as pool:
+    with case_pool(workers, threads=threads) as pool:
         futures = {pool.submit(_one, task, out): task.patient.case_id for task in todo}
-        try:
-            for future in as_completed(futures):
-                found[futures[future]] = future.result()
-                report(done := done + 1, total)
-        except BaseException:
-            pool.shutdown(wait=False, cancel_futures=True)
-            raise
+        for future in as_completed(futures):
+            found[futures[future]] = future.result()
+            report(done := done + 1, total)
     return found
-
-
-def _set_threads(threads: int) -> None:
-    sitk.ProcessObject.SetGlobalDefaultNumberOfThreads(threads)
 
 
 def _one(task: _Task, out: Path) -> CurationRecord:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Sequence
-from concurrent.futures import ProcessPoolExecutor
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,6 +14,7 @@ from scipy import ndimage
 
 from mewm.cohort.dataset import Cohort, CohortRow, load_images
 from mewm.masks import bounding_box
+from mewm.pool import case_pool
 from mewm.roles import Tissue
 
 if TYPE_CHECKING:
@@ -50,16 +50,11 @@ def case_values(cohort: Cohort, *, workers: int | None = None, progress: Progres
     rows: Sequence[CohortRow] = cohort.rows
     found = []
     count = min(workers or os.cpu_count() or 1, len(rows))
-    with ProcessPoolExecutor(count, initializer=_single_thread) as pool:
+    with case_pool(count) as pool:
         for done, values in enumerate(pool.map(partial(_values, cohort.folder), rows, chunksize=4), 1):
             found.append(values)
             report(done, len(rows))
     return pd.DataFrame(found, index=pd.Index([row.case_id for row in rows], name="case_id"), dtype=float)
-
-
-def _single_thread() -> None:
-    """One thread a process: the cases are what runs in parallel."""
-    sitk.ProcessObject.SetGlobalDefaultNumberOfThreads(1)
 
 
 def _values(folder: Path, row: CohortRow) -> dict[str, float]:
