@@ -85,7 +85,7 @@ def read_case(
     warnings: list[str] = []
     if spacing is not None:
         warnings.append(
-            f"The file of the {' and the '.join(silent)} states no geometry; a spacing of "
+            f"{_files_that_state(silent)} no geometry; a spacing of "
             f"{' × '.join(f'{s:g}' for s in spacing)} mm and axes pointing {(orientation or 'LPS').upper()} "
             "are assumed, so lengths and volumes are estimates."
         )
@@ -102,6 +102,12 @@ def read_case(
         warnings=tuple(warnings),
     )
     return replace(case, proposed={name.removesuffix(" mask"): by for name, by in proposed.items()})
+
+
+def _files_that_state(names: list[str]) -> str:
+    if len(names) == 1:
+        return f"The file of the {names[0]} states"
+    return f"The files of the {', the '.join(names[:-1])} and the {names[-1]} state"
 
 
 def make_case(

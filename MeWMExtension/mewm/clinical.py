@@ -122,9 +122,19 @@ def read_facts(source: ClinicalFacts | Mapping[str, Any] | str | Path | None) ->
     return ClinicalFacts(**checked)
 
 
+def _stated_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Return the object, unless it states a fact twice; JSON would take the last and drop the first in silence."""
+    stated: dict[str, Any] = {}
+    for name, value in pairs:
+        if name in stated:
+            raise InputError(f"The clinical facts state {name} twice ({stated[name]!r} and {value!r}); keep one.")
+        stated[name] = value
+    return stated
+
+
 def _load(path: Path) -> Mapping[str, Any]:
     try:
-        values = json.loads(path.read_text(encoding="utf-8-sig"))
+        values = json.loads(path.read_text(encoding="utf-8-sig"), object_pairs_hook=_stated_once)
     except FileNotFoundError:
         raise InputError(f"The clinical facts file {path} does not exist; check the path.") from None
     except IsADirectoryError:

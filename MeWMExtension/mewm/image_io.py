@@ -152,7 +152,8 @@ def _unreadable(path: Path, name: str, error: str) -> str:
             f"The {name} file {path.name} has axes that are not at right angles (sheared or degenerate "
             "direction); resample it onto a regular grid."
         )
-    if "allocat" in text:
+    # ITK's NIfTI reader does not say that memory ran out; that the file is whole was checked before.
+    if "allocat" in text or "nifti_image_load failed" in text:
         return f"The {name} file {path.name} does not fit in memory; crop it to the liver."
     if "spacing" in text:
         return (

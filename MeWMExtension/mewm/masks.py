@@ -148,7 +148,9 @@ def select_component(mask: sitk.Image, component: int | None, name: str) -> tupl
     volumes = sizes[order] * voxel_volume_mm3(mask)
     chosen = 1 if component is None else component
     if not 1 <= chosen <= count:
-        raise InputError(f"The {name} has {count} separate parts, not a number {component}; choose 1 to {count}.")
+        holds = f"{count} separate parts" if count > 1 else "one part"
+        choice = f"choose 1 to {count}" if count > 1 else "choose 1"
+        raise InputError(f"The {name} has {holds}, not a number {component}; {choice}.")
     warnings = []
     if count > 1 and component is None:
         others = [f"{v / 1000:.2f} ml" for v in volumes[1:] if v >= SMALL_COMPONENT_MM3]

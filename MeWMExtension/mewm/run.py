@@ -9,6 +9,7 @@ stored, not its file name, path or header fields.
 from __future__ import annotations
 
 import json
+import os
 import re
 import shutil
 from collections.abc import Callable
@@ -38,12 +39,13 @@ def prepare_run_folder(folder: Path | None, name: str, *, overwrite: bool = Fals
         overwrite: allow an existing run folder to be replaced.
 
     Raises:
-        InputError: the folder exists and is no run, or is one and ``overwrite`` is false; the name is no
-            plain file name.
+        InputError: the folder exists and is no run, or is one and ``overwrite`` is false; it cannot be made
+            there; the name is no plain file name.
     """
     check_name(name)
     if folder is None:
         folder = Path("runs") / f"{name}-{datetime.now():%Y%m%d-%H%M%S}"
+    _check_writable(folder)
     if folder.exists():
         is_run = (folder / "manifest.json").is_file()
         empty = folder.is_dir() and not any(folder.iterdir())
@@ -52,6 +54,13 @@ def prepare_run_folder(folder: Path | None, name: str, *, overwrite: bool = Fals
         if is_run and not overwrite:
             raise InputError(f"The run {folder} exists; add --overwrite to replace it or name another with --out.")
     return folder
+
+
+def _check_writable(folder: Path) -> None:
+    above = next(parent for parent in folder.absolute().parents if parent.exists())
+    if not above.is_dir() or not os.access(above, os.W_OK | os.X_OK):
+        why = "may not be written to" if above.is_dir() else "is not a folder"
+        raise InputError(f"The run folder {folder} cannot be made because {above} {why}; name another with --out.")
 
 
 def check_name(name: str) -> None:

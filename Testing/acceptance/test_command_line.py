@@ -140,6 +140,7 @@ MISTAKES = {
     "missing ct": (["explore", "--ct", "nowhere.nrrd", "--lesion", "{lesion}"], "nowhere.nrrd"),
     "sample and ct": (["explore", "--sample", "--ct", "{ct}"], "--sample"),
     "unknown agent in the formulary": (["explore", "{case}", "--available", "Lipiodol, Lobaplatni"], "Lobaplatin"),
+    "no agent in the formulary": (["explore", "{case}", "--available", ""], "formulary is empty"),
     "no admissible protocol": (["explore", "{case}", "--available", "Lipiodol"], "no complete protocol"),
     "zero beams": (["explore", "{case}", "--beams", "0"], "beams"),
     "unknown drug": (["simulate", "{case}", "--protocol", "Adasone 30 mg; Lipiodol 10 ml"], "Adasone"),
@@ -207,7 +208,7 @@ def test_a_full_disk_leaves_no_half_written_run(case_arguments, tmp_path, capsys
     monkeypatch.setattr(sitk, "WriteImage", full)
     command = ["simulate", *case_arguments, "--protocol", PROTOCOL, "--replicas", "1", "--out", str(tmp_path / "run")]
     assert main(command) == 2
-    assert "disk full" in capsys.readouterr().err
+    assert "disk is full" in capsys.readouterr().err
     assert list(tmp_path.iterdir()) == []
 
 
@@ -222,6 +223,58 @@ def test_too_little_memory_gets_a_sentence(case_arguments, tmp_path, capsys, mon
     assert main(command) == 2
     assert "memory" in capsys.readouterr().err
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("failure", "words"),
+    [
+        (RuntimeError("itkImportImageContainer.hxx:179:\nFailed to allocate memory for image."), "not enough memory"),
+        (ImportError("libx.so: failed to map segment from shared object"), "library cannot be loaded (libx.so"),
+    ],
+)
+def test_what_libraries_say_without_memory_gets_a_sentence(
+    case_arguments, tmp_path, capsys, monkeypatch, failure, words
+):
+    from mewm.dynamics.mechanistic import MechanisticDynamics
+
+    def exhausted(*_args, **_kwargs):
+        raise failure
+
+    monkeypatch.setattr(MechanisticDynamics, "simulate", exhausted)
+    command = ["simulate", *case_arguments, "--protocol", PROTOCOL, "--out", str(tmp_path / "run")]
+    assert main(command) == 2
+    told = capsys.readouterr().err
+    assert words in told
+    assert len(told.strip().splitlines()) == 1
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_place_that_cannot_be_written_is_told_before_any_work(case_arguments, files, capsys, monkeypatch):
+    from mewm.dynamics.mechanistic import MechanisticDynamics
+
+    monkeypatch.setattr(MechanisticDynamics, "simulate", lambda *_: pytest.fail("worked"))
+    command = ["simulate", *case_arguments, "--protocol", PROTOCOL, "--out", str(files["ct"] / "run")]
+    assert main(command) == 2
+    assert f"{files['ct']} is not a folder" in capsys.readouterr().err
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
+def test_output_that_cannot_be_printed_is_told():
+    with Path("/dev/full").open("w") as full:
+        command = [sys.executable, "-m", "mewm", "doctor", "--json"]
+        done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, check=False)
+    assert done.returncode == 2
+    assert done.stderr == "mewm: No space left on device; free some space or name another place.\n"
+
+
+@pytest.mark.parametrize("mistake", [["--keep", "-1"], ["--beams", "two"], ["--spacing", "1,1"], ["--nonsense"]])
+def test_a_mistyped_option_gets_one_sentence(mistake, capsys):
+    with pytest.raises(SystemExit) as stop:
+        main(["explore", "--sample", *mistake])
+    assert stop.value.code == 2
+    told = capsys.readouterr().err
+    assert told.startswith("mewm: ") and mistake[-1] in told and "--help" in told
+    assert len(told.strip().splitlines()) == 1
 
 
 def test_a_killed_run_says_that_it_is_incomplete(files, tmp_path):

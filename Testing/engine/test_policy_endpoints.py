@@ -91,7 +91,7 @@ def test_the_users_own_endpoints(user_file):
         ({**PLAIN, "retries": 1.5}, "retries 1.5"),
         ({**PLAIN, "retries": None}, "no value for 'retries'"),
         ({**PLAIN, "stream": "no"}, "true or false"),
-        ({**PLAIN, "structured": "xml"}, "choose of schema"),
+        ({**PLAIN, "structured": "xml"}, "choose one of schema"),
         ({**PLAIN, "seed": 0.5}, "whole number"),
         ({**PLAIN, "model": " "}, "give text"),
         ({**PLAIN, "api": "azure"}, "no api_version"),

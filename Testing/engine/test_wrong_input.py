@@ -276,6 +276,7 @@ CASES = {
         ["2 separate parts", "number 3", "1 to 2"],
     ),
     "component zero": (lambda f: f.case(component=0), ["number 0"]),
+    "second of one component": (lambda f: f.case(component=2), ["has one part, not a number 2", "choose 1."]),
     "liver elsewhere": (
         lambda f: f.case(liver=f.write(f.phantoms.sphere(f.ct, (-30, 0, 0), 6), "liver.nii")),
         ["more than 10 mm from the liver mask"],
@@ -289,6 +290,10 @@ CASES = {
         ["vanishes between the CT's voxels"],
     ),
     "wrong facts": (lambda f: f.case(facts={"ecog": 9}), ["ecog is 9"]),
+    "facts that contradict each other": (
+        lambda f: f.case(facts=f.bytes("facts.json", b'{"child_pugh": "A5", "child_pugh": "C12"}')),
+        ["child_pugh twice", "'A5'", "'C12'", "keep one"],
+    ),
 }
 
 
@@ -316,6 +321,16 @@ def test_lesion_larger_than_the_model_grid(phantoms):
     ct, lesion, _ = phantoms.make_phantom(50, (5.0, 5.0, 5.0), lesion_radius=90)
     with pytest.raises(InputError, match=r"measures 18. × 18. × 18. mm, more than the 164 mm"):
         cut_roi(make_case(ct, lesion))
+
+
+def test_a_whole_nifti_file_that_cannot_be_loaded_is_not_called_damaged(tmp_path, phantoms, monkeypatch):
+    def exhausted(_):
+        raise RuntimeError("ITK ERROR: NiftiImageIO: nifti_image_load failed for file: ct.nii.gz")
+
+    arguments = Folder(tmp_path, phantoms).case()
+    monkeypatch.setattr(sitk.ImageFileReader, "Execute", exhausted)
+    with pytest.raises(InputError, match=r"CT file ct\.nii\.gz does not fit in memory; crop it"):
+        read_case(**arguments)
 
 
 def test_huge_volume_is_refused_before_it_is_loaded(tmp_path, phantoms, monkeypatch):

@@ -58,8 +58,8 @@ def choose_assistant(name: str = DEFAULT, device: str | None = None) -> Assistan
         if not folder.is_dir():
             why = "has no weights here; train it (mewm train assistant)" if name == NNUNET else "is unknown"
             raise InputError(
-                f"The assistant {name!r} {why}; choose of {', '.join(assistant_names())}, or the folder of a bundle or "
-                "of an nnU-Net."
+                f"The assistant {name!r} {why}; choose one of {', '.join(assistant_names())}, or the folder of a "
+                "bundle or of an nnU-Net."
             )
     from mewm.assistant.nnunet import load_assistant
 

@@ -3,14 +3,32 @@
 from __future__ import annotations
 
 import argparse
+import errno
 import os
 import sys
 from collections.abc import Sequence
+from typing import NoReturn
 
 from mewm import __version__
 from mewm.errors import Cancelled, MewmError
 
 NOTICE = "Research use only; not a medical device. Simulated volumes are synthetic."
+
+
+NO_MEMORY = "not enough memory; close other programs or use fewer replicas (--replicas)."
+_ADVICE = {
+    errno.ENOSPC: "free some space or name another place",
+    errno.EDQUOT: "free some space or name another place",
+    errno.EROFS: "name a place that may be written to",
+    errno.EACCES: "name a place that may be read and written",
+    errno.EPERM: "name a place that may be read and written",
+}
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        """Tell a mistake in one sentence like every other; argparse would print the whole usage before it."""
+        self.exit(2, f"mewm: {message}; see {self.prog} --help.\n")
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -29,9 +47,7 @@ def build_parser() -> argparse.ArgumentParser:
         train,
     )
 
-    parser = argparse.ArgumentParser(
-        prog="mewm", description="Medical World Model for planning TACE of a liver tumour. " + NOTICE
-    )
+    parser = _Parser(prog="mewm", description="Medical World Model for planning TACE of a liver tumour. " + NOTICE)
     parser.add_argument("--version", action="version", version=f"mewm {__version__}")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     modules = (explore, simulate, propose_masks, scene, export, doctor, cohort, train, evaluate, policy, report_extract)
@@ -56,14 +72,24 @@ def main(argv: Sequence[str] | None = None) -> int:
     except MewmError as error:
         return _fail(str(error), 2)
     except MemoryError:
-        return _fail("not enough memory; close other programs or use fewer replicas (--replicas).", 2)
+        return _fail(NO_MEMORY, 2)
+    except ImportError as error:
+        # A library that is damaged, or for which there was no memory; absent ones are told where they are needed.
+        why = str(error).splitlines()[0]
+        return _fail(f"a library cannot be loaded ({why}); free memory, or see mewm doctor.", 2)
+    except RuntimeError as error:
+        # ITK and PyTorch tell so what Python tells as MemoryError.
+        if not any(word in str(error).lower() for word in ("allocate memory", "bad_alloc", "out of memory")):
+            raise
+        return _fail(NO_MEMORY, 2)
     except BrokenPipeError:
         # The reader (head, less) went away: say nothing and keep Python from complaining at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 141
     except OSError as error:
-        what = f" ({error.filename})" if error.filename else ""
-        return _fail(f"{error.strerror or error}{what}; nothing was written.", 2)
+        what = f"{error.filename}: " if error.filename else ""
+        advice = _ADVICE.get(error.errno or 0, "check the path and the disk")
+        return _fail(f"{what}{error.strerror or error}; {advice}.", 2)
 
 
 def _fail(sentence: str, status: int) -> int:

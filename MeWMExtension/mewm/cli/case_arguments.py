@@ -111,11 +111,11 @@ def formulary_from(args: argparse.Namespace) -> Formulary:
     """Return the formulary that ``--available`` or ``--unavailable`` describe; everything by default."""
     from mewm.actions.formulary import Formulary
 
-    if args.available and args.unavailable:
+    if args.available is not None and args.unavailable is not None:
         raise InputError("use either --available or --unavailable, not both.")
-    if args.available:
+    if args.available is not None:
         return Formulary.only(_names(args.available))
-    if args.unavailable:
+    if args.unavailable is not None:
         return Formulary.without(_names(args.unavailable))
     return Formulary.everything()
 

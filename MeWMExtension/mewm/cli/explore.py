@@ -71,8 +71,14 @@ def add_output_arguments(parser: argparse.ArgumentParser) -> None:
     output = parser.add_argument_group("output")
     output.add_argument("--out", type=Path, help="run folder (default runs/NAME-DATE-TIME)")
     output.add_argument("--overwrite", action="store_true", help="replace the run folder if it is one")
-    output.add_argument("--keep", type=int, default=5, help="protocols whose volumes are written (default 5)")
+    output.add_argument("--keep", type=_count, default=5, help="protocols whose volumes are written (default 5)")
     output.add_argument("--json", action="store_true", help="print JSON for programs")
+
+
+def _count(text: str) -> int:
+    if not text.isdecimal():
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 0")
+    return int(text)
 
 
 def run(args: argparse.Namespace) -> int:

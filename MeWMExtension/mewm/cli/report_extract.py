@@ -153,7 +153,7 @@ def _lines(reading: ReportExtraction) -> list[str]:
     lines = [f"protocol    {render_protocol(reading.protocol) or 'none'}"]
     for mention in reading.mentions:
         dose = "" if mention.dose is None else f" {mention.dose:g} {mention.unit}"
-        size = "" if mention.size_um is None else f" {mention.size_um[0]:g}-{mention.size_um[1]:g} µm"
+        size = "" if mention.size_um is None else f" {'-'.join(dict.fromkeys(f'{um:g}' for um in mention.size_um))} µm"
         marks = " total" * mention.total + " (said again, not added)" * mention.repeats
         lines.append(f"  at {mention.span[0]:>5}  {mention.text}{dose}{size}{marks}")
     if reading.unknown:

@@ -59,7 +59,7 @@ def choose_dynamics(name: str = DEFAULT, device: str | None = None) -> DynamicsM
         if not folder.is_dir():
             why = "has no weights here; train it (mewm train dynamics)" if name in BUNDLES else "is unknown"
             raise InputError(
-                f"The dynamics model {name!r} {why}; choose of {', '.join(dynamics_names())}, or a bundle's folder."
+                f"The dynamics model {name!r} {why}; choose one of {', '.join(dynamics_names())}, or a bundle's folder."
             )
     try:
         from mewm.dynamics.diffusion.dynamics import load_dynamics

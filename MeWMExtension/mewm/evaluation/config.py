@@ -73,7 +73,7 @@ class EvaluationConfig:
             ("split", (self.split,), ("train", "val", "test")),
         ):
             if unknown := [name for name in given if name not in known]:
-                raise InputError(f"The evaluation knows no {what} {unknown[0]!r}; choose of {', '.join(known)}.")
+                raise InputError(f"The evaluation knows no {what} {unknown[0]!r}; choose one of {', '.join(known)}.")
         if not (self.parts and self.dynamics and self.policies):
             raise InputError("The evaluation needs at least one part, one dynamics model and one policy.")
         if self.endpoints and self.send_accepted is not True:

@@ -65,7 +65,9 @@ class Registry:
         ):
             if unknown := [name for name in given if name not in known]:
                 why = "it is not trained; " if unknown[0] in self.untrained else ""
-                raise InputError(f"The evaluation knows no {what} {unknown[0]!r}; {why}choose of {', '.join(known)}.")
+                raise InputError(
+                    f"The evaluation knows no {what} {unknown[0]!r}; {why}choose one of {', '.join(known)}."
+                )
         for name in config.endpoints:
             find_endpoint(name)
 

@@ -162,7 +162,7 @@ def _check(name: str, field: str, value: Any) -> None:
             )
     elif field in _CHOICES:
         if value not in _CHOICES[field]:
-            raise InputError(f"The endpoint {name} has {field} {value!r}; choose of {', '.join(_CHOICES[field])}.")
+            raise InputError(f"The endpoint {name} has {field} {value!r}; choose one of {', '.join(_CHOICES[field])}.")
     elif field in _RANGES:
         low, high = _RANGES[field]
         whole = isinstance(low, int)

@@ -129,7 +129,9 @@ def find_endpoint(name: str, path: Path | None = None) -> Endpoint:
     if name in known:
         return known[name]
     close = difflib.get_close_matches(name, known, n=1)
-    hint = f"did you mean {close[0]}?" if close else f"choose of {', '.join(known)}, or add it to {endpoints_file()}."
+    hint = (
+        f"did you mean {close[0]}?" if close else f"choose one of {', '.join(known)}, or add it to {endpoints_file()}."
+    )
     raise InputError(f"There is no endpoint {name!r}; {hint}")
 
 

@@ -55,7 +55,7 @@ def choose_survival(name: str = DEFAULT, device: str | None = None) -> SurvivalM
         if not folder.is_dir():
             why = "has no weights here; train it (mewm train survival)" if name in BUNDLES else "is unknown"
             raise InputError(
-                f"The survival model {name!r} {why}; choose of {', '.join(survival_names())}, or a bundle's folder."
+                f"The survival model {name!r} {why}; choose one of {', '.join(survival_names())}, or a bundle's folder."
             )
         if (folder / FILE).is_file():
             return CoxSurvival.load(folder)

@@ -178,9 +178,9 @@ def test_other_settings_or_a_foreign_folder_are_refused(done, cohort, config, tm
 @pytest.mark.parametrize(
     ("settings", "words"),
     [
-        ({"dynamics": ("magic",)}, "no dynamics model 'magic'; choose of mechanistic"),
+        ({"dynamics": ("magic",)}, "no dynamics model 'magic'; choose one of mechanistic"),
         ({"dynamics": ("mask-only diffusion",)}, "no dynamics model 'mask-only diffusion'; it is not trained"),
-        ({"policies": ("magic",)}, "no policy 'magic'; choose of guideline"),
+        ({"policies": ("magic",)}, "no policy 'magic'; choose one of guideline"),
         ({"endpoints": ("magic",), "send_accepted": True}, "no endpoint 'magic'"),
     ],
 )

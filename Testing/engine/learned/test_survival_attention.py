@@ -377,7 +377,7 @@ def test_a_changed_or_missing_bundle_is_refused(bundle, tmp_path):
     (copy / INFERENCE).write_text(json.dumps(changed))
     with pytest.raises(ResourceError, match="was changed"):
         choose_survival(str(copy))
-    with pytest.raises(InputError, match="choose of cox"):
+    with pytest.raises(InputError, match="choose one of cox"):
         choose_survival("cocks")
     assert survival_names()[0] == "cox"
 
