@@ -72,6 +72,10 @@ def _bare_sizes(found: list[Token]) -> list[Token]:
     return read
 
 
+def _has_size(piece: Token) -> bool:
+    return piece.quantity is not None and piece.quantity.unit == "µm"
+
+
 def _sized(piece: Token) -> bool:
     """Return whether a name is one of particles or beads."""
     agent = load_action_base().agents.get(piece.agent)
@@ -120,7 +124,14 @@ def _is_agent(found: list[Token], start: int, end: int, text: str, clause: str) 
     completes = end < len(found) and found[end].holds and found[end].sort != "particles" and "\n" not in gap
     titles = completes and start == 0 and clause[found[end - 1].end :].lstrip().startswith(":")
     described = end < len(found) and found[end].sort == "particles" and start > 0 and found[start - 1].given
-    if described or titles or len(words) > _NAME_WORDS or (completes and found[end].start - found[end - 1].end <= 1):
+    shaped = end < len(found) and _has_size(found[end]) and start > 0 and _sized(found[start - 1]) and text.islower()
+    if (
+        described
+        or shaped
+        or titles
+        or len(words) > _NAME_WORDS
+        or (completes and found[end].start - found[end - 1].end <= 1)
+    ):
         return False
     if end < len(found) and found[end].lower in ("trial", "study", "registry"):
         return False

@@ -53,7 +53,8 @@ _TIMES = _words(
 )
 _TURN = re.compile(r".*\b(?:but|however|instead)\b", re.DOTALL)
 _LATER = re.compile(
-    r"\b(?:(?<!as )planned|plan to|next (?:session|time|step|tace|treatment|procedure|course)|"
+    r"\b(?:(?<!as )planned|plan (?:had been |was |is )?to|(?:was|were) going to|"
+    r"next (?:session|time|step|tace|treatment|procedure|course)|"
     r"will (?:be|receive|undergo|continue)|"
     r"recommend\w*|consider(?:ed|ation)?|scheduled|should|"
     r"to be (?:given|treated|started|continued|added|begun|resumed)|"
@@ -177,7 +178,12 @@ def why_not_given(clause: Clause, found: list[Token], i: int, dosed: bool) -> st
         return "negated"
     if _INSTRUCTION.search(clause.lower) or _ROLE.match(clause.lower):
         return "instruction"
-    if _denied_before(found, i, dosed) or (not _TICKED.search(before) and _denied_after(found, i, after)):
+    # "No Lipiodol: PVA only" denies nothing behind the colon.
+    colon = before.rfind(": ")
+    said = [p for p in found[:i] if p.start > colon or not any(n.given and n.start < colon for n in found[:i])]
+    if _denied_before([*said, piece], len(said), dosed) or (
+        not _TICKED.search(before) and _denied_after(found, i, after)
+    ):
         return "negated"
     if (clause.heading or _tells_time(found)) and (reason := _other_time(clause, before, after, found)):
         return reason

@@ -31,10 +31,17 @@ MAX_CHARACTERS = 100_000
 # The first line of a report says what examination it is of.
 _TITLE = 80
 _LETTERS = re.compile(r"[^\W\d_]")
-_TODAY = re.compile(r"\b(?:today|this (?:time|session)|current session|present session)\b")
+_TODAY = re.compile(
+    r"\b(?:today|this (?:(?:first|second|third|fourth) )?(?:time|session|tace|treatment|procedure)|current session|"
+    r"present session)\b"
+)
 # "1st TACE:" heads an earlier session where another part of the report tells of today.
 _NUMBERED = re.compile(
     r"(?:\d{1,2}(?:st|nd|rd|th)|first|second|third|fourth|initial) (?:tace|session|treatment|procedure)\b"
+)
+_AT_NUMBERED = re.compile(
+    r"(?:at|in|during) (?:the |his |her )?(?:\d{1,2}(?:st|nd|rd|th)|first|initial|last) "
+    r"(?:tace|session|treatment|procedure)\b"
 )
 _INSTEAD = re.compile(r"\b(?:only|instead|reduced|actually|halved)\b")
 _OIL_VOLUME = re.compile(r"\b(?:dose|volume|amount|quantity)\b")
@@ -59,7 +66,7 @@ def extract(text: str) -> ReportExtraction:
     reader = _Reader(text, clean(text))
     parts = list(clauses(reader.cleaned.text))
     if any(_TODAY.search(clause.lower) for clause in parts):
-        parts = [replace(c, heading=f"previous {c.heading}") if _NUMBERED.match(c.heading) else c for c in parts]
+        parts = [replace(c, heading=f"previous {c.heading}") if _earlier(c) else c for c in parts]
     for clause in parts:
         reader.read(clause)
     seen = read_outcomes(parts, lower_case(reader.cleaned.text[:_TITLE]))
@@ -79,6 +86,11 @@ def extract(text: str) -> ReportExtraction:
         deposition_statements=reader.statements(deposition),
         notes=tuple(dict.fromkeys(reader.notes)),
     )
+
+
+def _earlier(clause: Clause) -> bool:
+    """Return whether a clause tells of a session by its number, in a report that tells of today elsewhere."""
+    return bool(_NUMBERED.match(clause.heading) or _AT_NUMBERED.match(clause.lower))
 
 
 @dataclass

@@ -31,6 +31,11 @@ _TIMES = re.compile(
     rf"|\s*,?\s*(two|three|four|five|six)\s+{_VIALS}\b",
     re.IGNORECASE,
 )
+_TIMES_BEHIND_NAME = re.compile(
+    r"\s*(?:of\s+)?[^\W\d]{3,}(?:[ -][^\W\d]{3,})?\s+(?P<by>[x*])\s*([2-6])\b"
+    r"(?!\s*[.,:]?\d|\s*(?:mm|cm|mg|ml|cc|µm|um)\b)",
+    re.IGNORECASE,
+)
 _COUNT = r"(\d|two|three|four|five|six)"
 _COUNTED = re.compile(rf"\b{_COUNT} (?:{_VIALS}|x )[^;]{{0,120}}?\beach\b")
 _PER = re.compile(rf" per (?:nodule|lesion|tumou?r|feeder|branch)\W+{_COUNT} (?:nodul|lesion|tumou?r|feeder|branch)")
@@ -147,6 +152,12 @@ def _multiplied(tokens: list[Token], clause: str) -> list[Token]:
             read.append(replace(token, quantity=replace(quantity, unit="vague")))
             continue
         factor, end, used = 1, token.end, 0
+        if name := _TIMES_BEHIND_NAME.match(clause, token.end):
+            # "5 ml Lipiodol x 2"
+            read.append(_times(token, int(name[2])))
+            read += [t for t in tokens[i:] if t.end <= name.start("by")]
+            i += sum(t.start < name.end() for t in tokens[i:])
+            continue
         behind = _TIMES.match(clause, token.end)
         if behind:
             factor = int(behind[1]) if behind[1] else NUMBER_WORDS.get(behind[2].lower(), 1)

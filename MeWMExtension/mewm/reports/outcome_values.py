@@ -18,6 +18,9 @@ def level(phrase: str, staining: bool) -> tuple[int | None, bool]:
         phrase: a part of a clause about staining or supply.
         staining: whether it is about staining.
     """
+    phrase = words.ENDED.sub("", phrase)
+    if staining and (sign := words.SIGN.search(phrase)):
+        return (1, 2)["+/-" in sign[0] or "±" in sign[0]], False
     if words.NOT_THERE.search(phrase) or words.FAILED.search(phrase):
         return 1, False
     unlike = words.NOT_CHANGED.search(phrase) or words.NOT_REACHED.search(phrase)

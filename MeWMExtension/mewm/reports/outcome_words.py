@@ -308,6 +308,12 @@ NOT_REACHED = re.compile(
 )
 # "Disappeared on the right but persisted on the left."
 BUT_LEFT = re.compile(r"\bbut (?:\w+ )?(?:persist|remain|still|present|visible)")
+# What ended is the work, not the flow.
+ENDED = re.compile(
+    r"\b(?:emboli[sz]ation|injection|infusion|procedure|treatment) (?:was |had to be )?(?:stopped|halted|terminated|"
+    r"discontinued|interrupted|ended)\b"
+)
+SIGN = re.compile(r"\((?:±|\+/-|\+)\)(?!.*\(-\))")
 REMAINDER = re.compile(r"\b(?:rest|remainder|remaining part) of\b")
 # "Less marked" is no marked reduction.
 LESS_THAN_IT_WAS = re.compile(r"\bless \w+")

@@ -90,6 +90,9 @@ _LISTED = re.compile(r"previous|prior|past|outside|elsewhere|earlier|plan|next",
 _NOW = re.compile(r"\s*(?:today|now|currently|this time|in this session)\b", re.IGNORECASE)
 # A line at least so long that ends without a full stop goes on in the next line.
 _WRAPPED = 60
+# What a sentence gives in a dose today ends a heading such as "Drug history:" that stands within a line.
+_GIVES = re.compile(r"\d\s*(?:mg|ml|cc)\b.*\b(?:infused|injected|administered|emulsified|perfused)\b", re.IGNORECASE)
+_BACK_THEN = re.compile(r"previous|prior|earlier|\bago\b|\bhad\b|(?:19|20)\d\d|first|then\b|underwent", re.IGNORECASE)
 _LINE = 400
 # Two lines with an amount each are two lines of a list, unless the first breaks off.
 _DOSED = re.compile(r"\d\s*(?:mg|g|ml|cc|µm|um)\b", re.IGNORECASE)
@@ -188,7 +191,7 @@ def clauses(text: str) -> Iterator[Clause]:
             heading = own[1].lower() if lasting else ""
             capitals = own[1].isupper() or not piece[own.end() :].strip()
             inline = not capitals
-        elif own and inline:
+        elif (own and inline) or (inline and _GIVES.search(piece) and not _BACK_THEN.search(piece)):
             # "Indication: HCC. New nodule: ..." speaks of something else from here on.
             heading = ""
         elif at_line and not bullet and not capitals:
