@@ -10,8 +10,9 @@ import numpy as np
 
 from mewm.cohort.simulate import NOTICE, simulate_patient
 from mewm.errors import InputError
+from mewm.image_write import write_image
 from mewm.roi import grid_image
-from mewm.run_files import write_image, write_json
+from mewm.run_files import write_json
 
 NAME = "simulated-phantom"
 # Of the first patients of this cohort the one whom TACE is made for: an enhancing lesion of 3 cm in the arterial

@@ -18,8 +18,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mewm.errors import InputError
+from mewm.image_write import write_image
 from mewm.rows import survival_values
-from mewm.run_files import write_image, write_json, write_protocol_json, write_ranking
+from mewm.run_files import write_json, write_protocol_json, write_ranking
 from mewm.run_manifest import SCHEMA, first_lines, make_manifest
 
 if TYPE_CHECKING:

@@ -1,9 +1,8 @@
-"""The single files of a run folder: volumes, JSON, the ranking; each appears whole or not at all."""
+"""The single files of a run folder: JSON, the ranking; each appears whole or not at all."""
 
 from __future__ import annotations
 
 import csv
-import errno
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -13,8 +12,6 @@ from mewm.errors import InputError
 from mewm.run_manifest import NOTICE
 
 if TYPE_CHECKING:
-    import SimpleITK as sitk
-
     from mewm.explore.result import ScoredProtocol
 
 COLUMNS = (
@@ -36,26 +33,6 @@ COLUMNS = (
     "survival_2y",
     "risk_parts",
 )
-
-
-def write_image(image: sitk.Image, path: Path, *, compress: bool = True) -> None:
-    """Write a volume.
-
-    Args:
-        image: the volume.
-        path: file whose suffix names the format.
-        compress: gzip, for files that stay; without it a file is read faster.
-
-    Raises:
-        OSError: it could not be written.
-    """
-    import SimpleITK as sitk
-
-    try:
-        sitk.WriteImage(image, str(path), useCompression=compress, compressionLevel=1)
-    except RuntimeError as error:
-        # ITK does not say why; a folder that may not be written to was refused before any work.
-        raise OSError(errno.ENOSPC, "the volume could not be written, probably the disk is full", path.name) from error
 
 
 def write_json(path: Path, value: Mapping[str, Any]) -> None:

@@ -5,8 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from mewm.image_write import write_image
 from mewm.proposed import PREFIX
-from mewm.run_files import write_image, write_json
+from mewm.run_files import write_json
 from mewm.run_manifest import image_hash, versions
 
 if TYPE_CHECKING:

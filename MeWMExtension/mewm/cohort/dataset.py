@@ -16,8 +16,8 @@ from mewm.actions.protocol import Protocol
 from mewm.actions.text import parse_protocol
 from mewm.clinical import ClinicalFacts
 from mewm.errors import InputError
+from mewm.image_write import write_image as write_volume
 from mewm.roi import GRID, Roi, feather
-from mewm.run_files import write_image as write_volume
 
 SCHEMA = "mewm-cohort/1"
 SPLITS = ("train", "val", "test")

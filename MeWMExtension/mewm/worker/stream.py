@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from mewm.actions import rules
 from mewm.actions.text import render_protocol
+from mewm.image_write import write_image
 from mewm.rows import protocol_id, protocol_row, survival_values
-from mewm.run_files import write_image
 from mewm.worker.job import Job
 
 if TYPE_CHECKING:
