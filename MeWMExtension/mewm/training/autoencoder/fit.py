@@ -144,7 +144,7 @@ def _validation(
         figures["loss"] = float(np.nanmean(tissues))
         spread = np.stack(latents).std(axis=(0, 2, 3, 4))
         figures["latent_spread_lowest"], figures["latent_spread"] = float(spread.min()), float(spread.mean())
-        board.add_image("true, true, reconstructed, difference", comparison(scans, made)[None], step)
+        board.add_image("true, reconstructed, difference", comparison(scans, made)[None], step)
         sentence = collapsed(float(np.median([f["contrast"] for f in found])), spread)
         if sentence and warn is not None:
             warn(f"step {step}: {sentence}")

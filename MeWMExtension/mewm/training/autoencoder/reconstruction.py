@@ -32,14 +32,12 @@ class Scan:
         ct: Hounsfield units, (96, 96, 96).
         regions: bool masks by tissue; those that are empty or unknown may be missing.
         lesion: bool mask of the target lesion before treatment.
-        clean: the CT without noise, where the world is simulated.
     """
 
     name: str
     ct: np.ndarray
     regions: Mapping[str, np.ndarray]
     lesion: np.ndarray
-    clean: np.ndarray | None = None
 
 
 def scans_of(case: CohortCase) -> tuple[Scan, Scan]:
@@ -68,17 +66,17 @@ def figures_of(scan: Scan, made: np.ndarray) -> dict[str, float]:
     """Return the figures of one reconstruction.
 
     Args:
-        scan: the truth; its noise-free CT is the reference where there is one.
+        scan: the truth, with its noise.
         made: the reconstruction, HU, (96, 96, 96).
 
     Returns:
-        ``mae_<region>``: mean absolute error in HU, beyond the noise where the noise-free CT is known.
+        ``mae_<region>``: mean absolute error in HU, most of the noise included.
         ``bias_<region>``: mean error in HU. ``oil_dice`` and ``oil_mean`` (relative error of the mean HU): the region
         above 180 HU in and 6 voxels around the lesion, where the scan has a region of lipiodol. ``contrast``: standard
         deviation of the reconstruction over the lesion and 3 voxels around it, relative to the truth's, fine structure
         aside. Regions below 30 voxels give NaN.
     """
-    reference = np.clip(scan.ct if scan.clean is None else scan.clean, *WINDOW_HU)
+    reference = np.clip(scan.ct, *WINDOW_HU)
     error = made - reference
     found: dict[str, float] = {}
     for name in _TISSUES:
