@@ -108,7 +108,7 @@ def _runs(found: list[Token]) -> Iterator[tuple[int, int]]:
         end = i + 1
         while end < len(found):
             dash = found[end].lower == "-" and end + 1 < len(found) and found[end + 1].start == found[end].end
-            if dash and found[end + 1].sort == "word":
+            if dash and (found[end + 1].sort == "word" or _numbers(found[i], found[end + 1])):
                 end += 2
             elif could_be_name(found[end]) and found[end].start - found[end - 1].end <= 1:
                 end += 1
@@ -116,6 +116,11 @@ def _runs(found: list[Token]) -> Iterator[tuple[int, int]]:
                 break
         yield i, end
         i = end
+
+
+def _numbers(word: Token, piece: Token) -> bool:
+    """Return whether a number behind a dash belongs to a code name: "ZX-201"."""
+    return word.text.isupper() and piece.quantity is not None and piece.quantity.unit is None and piece.text.isdigit()
 
 
 def _is_agent(found: list[Token], start: int, end: int, text: str, clause: str) -> bool:
@@ -138,7 +143,7 @@ def _is_agent(found: list[Token], start: int, end: int, text: str, clause: str) 
     if _is_gloss(found, start, end):
         dosed = end + 1 < len(found) and is_amount(found[end + 1])
         return len(text) > _SHORTEST and (text[0].isupper() or (dosed and not text.endswith(_ENGLISH)))
-    if _besideis_amount(found, start, end):
+    if _besideis_amount(found, start, end, clause):
         return True
     like_drug = any(w.lower.endswith(DRUG_ENDINGS) for w in words)
     if like_drug:
@@ -164,13 +169,15 @@ def _is_gloss(found: list[Token], start: int, end: int) -> bool:
     )
 
 
-def _besideis_amount(found: list[Token], start: int, end: int) -> bool:
+def _besideis_amount(found: list[Token], start: int, end: int, clause: str) -> bool:
     """Return whether a dose or size stands right beside the words and belongs to no other name."""
     i = end
     while i < len(found) and (found[i].lower in _BEFORE_AMOUNT or found[i].sort == "particles"):
         i += 1
     if i < len(found) and is_amount(found[i]):
         after = [p for p in found[i + 1 : i + 3] if p.lower not in ("of", "the")]
+        if after and "\n" in clause[found[i].end : after[0].start]:
+            return True
         if not (after and after[0].holds) or (start > 0 and found[start - 1].lower in _SEPARATORS):
             return True
     i = start - 1
@@ -209,7 +216,7 @@ def _joined(found: list[Token], start: int, end: int) -> bool:
     """Return whether a dash joins the words with an agent: "Xelvatan-Lipiodol emulsion"."""
     behind = found[end + 1 : end + 2] if end < len(found) and found[end].lower == "-" else []
     ahead = found[start - 2 : start - 1] if start > 1 and found[start - 1].lower == "-" else []
-    return any(p.given for p in (*behind, *ahead))
+    return found[start].text[:1].isupper() and any(p.given for p in (*behind, *ahead))
 
 
 def _must_be(found: list[Token], start: int, end: int) -> bool:

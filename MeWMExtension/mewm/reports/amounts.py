@@ -189,7 +189,7 @@ def _two_liquids(found: list[Token], names: list[int]) -> bool:
 
 
 def _filler(piece: Token) -> bool:
-    return piece.lower in ("of", "a", "an", "the", "ultra", "liquid", "(", ")") or piece.sort == "quantity"
+    return piece.lower in ("of", "a", "an", "the", "ultra", "liquid", "(", ")", "total") or piece.sort == "quantity"
 
 
 def _lists(found: list[Token], held: dict[int, Held], free: list[int]) -> list[int]:

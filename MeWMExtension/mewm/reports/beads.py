@@ -12,7 +12,7 @@ from mewm.reports.words import PLAIN
 _LOADING = re.compile(r"load|elut|impregnat|carrying|containing|bound|charged|soaked")
 _TECHNIQUE = re.compile(r"\bdeb\W{0,2}tace\b|\bdeb\b.{0,20}\bchemoemboli", re.IGNORECASE)
 _PACKED = re.compile(r"vial|bottle|amp|syringe", re.IGNORECASE)
-_PLACE = re.compile(r"[A-Za-z]{1,3}\d+[a-z]?$")
+_PLACE = re.compile(r"[A-Za-z]{1,3}\d{1,2}[a-z]?$")
 _NAME_WORDS = 3
 
 

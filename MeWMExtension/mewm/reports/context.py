@@ -136,6 +136,11 @@ _VERBS = _words("was were is are be been has have had could can did do does shou
 _NONE = re.compile(
     r"\s*(?:\(\s*-?\s*\)|\[\s*-?\s*\]|\s+none\b|[:=]\s*(?:none|nil|no|not (?:used|given)|0|-)\s*(?:$|[,;.)]))"
 )
+_UNUSED = re.compile(
+    r"[^,;.]{0,60}\bbut (?:was |were )?(?:then )?(?:not (?:used|given|administered|injected)|discarded)\b"
+)
+# "Doxorubicin-induced cardiomyopathy" tells of an earlier treatment.
+_INDUCED = re.compile(r"-(?:induced|related|associated|refractory|resistant)\b")
 _TICKED = re.compile(r"(?:\[\s*[xX+]\s*\]|[☑☒✓✔])\s*$")
 _UNTICKED = re.compile(r"(?:\[\s*\]|[☐□])\s*$")
 _WITHHELD = re.compile(
@@ -193,6 +198,8 @@ def why_not_given(clause: Clause, found: list[Token], i: int, dosed: bool) -> st
         return "other use"
     if piece.sort == "unknown" and _BESIDE.search(f"{clause.heading}: {before}") and not is_listed(piece.agent):
         return "other use"
+    if not dosed and _INDUCED.match(after):
+        return "history"
     if _elsewhere(clause.lower, found, i):
         return "other organ"
     if piece.agent == "absolute_alcohol" and (_ALCOHOL_OTHERWISE.match(after) or _PERCUTANEOUS.search(before)):
@@ -254,7 +261,7 @@ def _denied_before(found: list[Token], i: int, dosed: bool) -> bool:
 
 
 def _denied_after(found: list[Token], i: int, after: str) -> bool:
-    if _NONE.match(after):
+    if _NONE.match(after) or _UNUSED.match(after):
         return True
     rest = found[i + 1 : i + 40]
     while rest and (rest[0].holds or rest[0].sort in ("quantity", "mark") or rest[0].lower in _NOUNS):

@@ -105,7 +105,7 @@ def _read(clause: Clause, parts: list[_Part], imaging: bool) -> Iterator[Reading
         return
     past = words.PAST.search(clause.lower)
     compared = past and clause.lower[: past.start()].endswith(words.COMPARED)
-    if (past and not compared) or "before and after" in clause.lower:
+    if (past and not compared) or words.BOTH_TIMES.search(clause.lower):
         return
     before = ""
     for part, following in pairwise([*parts, _Part("", 0, 0, "")]):

@@ -19,6 +19,8 @@ def level(phrase: str, staining: bool) -> tuple[int | None, bool]:
         staining: whether it is about staining.
     """
     phrase = words.ENDED.sub("", phrase)
+    if words.UNTREATED.search(phrase):
+        return None, False
     if staining and (sign := words.SIGN.search(phrase)):
         return (1, 2)["+/-" in sign[0] or "±" in sign[0]], False
     if words.NOT_THERE.search(phrase) or words.FAILED.search(phrase):

@@ -28,8 +28,9 @@ STAIN = _any(
     TUMOUR(?: is| was| are| were)? (?:\w+ ){0,2}perfus\w+ |
     fill\w* (?:of )?(?:the )?tumou?r | contrast (?:uptake|filling|enhancement) | uptake of contrast |
     TUMOUR (?:(?:was|is|were|are|did|does|do|could) )?(?:\w+ )?(?:no longer|not|fail\w* to)
-    (?:be )?(?:\w+ )?(?:demonstr|visib|seen|opacif|visual|detect|fill|stain|depict|show|evident|apparent|recogni)\w* |
-    (?:angiographic|partial|complete|incomplete) (?:\w+ )?(?:cr|pr|sd|response)
+    (?:be )?(?:\w+ )?(?:demonstr|visib|seen|opacif|visual|detect|fill|stain|depict|show|evident|apparent|recogni|
+    suppl)\w* |
+    cr (?:on|by|at|in) (?:dsa|angio\w*) | (?:angiographic|partial|complete|incomplete) (?:\w+ )?(?:cr|pr|sd|response)
     """
 )
 SUPPLY = _any(
@@ -52,7 +53,8 @@ SUPPLY = _any(
 )
 SHUNT = _any(
     r"""
-    shunt\w* | fistul\w* | a-?v-?f | a-?p-?f | a-?p-?s | a-?v-?s(?: ?malformation)? |
+    (?<!portosystemic )shunt\w* | fistul\w* | a-?v-?f | a-?p-?f | a-?p-?s |
+    a-?v-?s(?: ?malformation)? |
     early (?:\w+ ){0,2}(?:of )?(?:the )?(?:portal|hepatic) vein\w* | early (?:draining|venous|portal) \w+
     """
 )
@@ -131,7 +133,8 @@ GONE = re.compile(
 )
 NEAR = _any(
     r"""
-    most\w* | near\w* | almost | basic\w* | largely | majority | sub-?total\w* | essentially | virtually |
+    most\w* | greater part | bulk of | near\w* | almost | basic\w* | largely | majority | sub-?total\w* |
+    essentially | virtually |
     substasis | sub-stasis | predominantly | practically | very little | next to no | nearly-complete | all but |
     hardly | scarcely | barely |
     for the most part | generally | by and large
@@ -143,7 +146,8 @@ LESS = _any(
     improv\w+ | sparser | reced\w+ | abat\w+ | wan(?:e|ed|ing) | blunted | softened | thinned out |
     faint\w* | fad(?:e|ed|es|ing) | sluggish | slow\w* | prun\w+ | attenuat\w+ | thinn\w+ | thinn?er | narrow\w* |
     pale\w* | paling | shr[iau]nk\w* | minimi[sz]ed | light(?:e\w+)? | dimm\w+ | alleviat\w+ | relie\w+ |
-    partial (?:\w+ )?response | half as | halved | declin\w+ | drop\w* | lower\w* | scarce\w* | sparse\w* | regress\w* |
+    partial (?:\w+ )?response | half as | halved | declin\w+ | drop\w* | lower\w* | scarce\w* | sparse\w* |
+    regress\w* |
     down to | suppress\w* | impair\w* | curtail\w*
     """
 )
@@ -160,7 +164,8 @@ STRONG = _any(
 )
 WEAK = _any(
     r"""
-    partial\w* | partly | in part | slight\w* | moderate\w* | somewhat | mild\w* | a little | a bit | minor |
+    partial\w* | partly | in part | slight\w* | lightly | weakly | moderate\w* | somewhat | mild\w* | a little |
+    a bit | minor |
     minimal\w* | incomplet\w+ | half | some extent | certain extent | part of | subtle | modest\w* | faint\w* |
     small | tiny | few | only a
     """
@@ -169,7 +174,8 @@ SAME = _any(
     r"""
     unchanged | unaltered | same as before | the same | identical | persist\w* | still | patent | fail\w* |
     unaffected | untouched | equal\w* | comparable | ineffective | to no avail | without success | without effect |
-    as \w+ as (?:before|previously|at baseline|initially) | similar to (?:that |those |the (?:stain|blush)\w* )?before |
+    as \w+ as (?:before|previously|at baseline|initially) |
+    similar to (?:that |those |the (?:stain|blush)\w* )?before |
     preserv\w+ | maintain\w+ | stable | as before | without change | unreduced | unobstructed |
     remain\w*(?= (?:\w+ )?(?:present|visible|patent|open|unchanged|similar|unoccluded)) | continu\w+ to | continued |
     partial\w* (?:present|visible) | ongoing | undiminished | brisk | as (?:strong|intense|much|dense) as
@@ -189,7 +195,7 @@ REST = _any(
 )
 NOT_SEEN = re.compile(
     r"\bno longer\b|\b(?:not?|without|hardly|barely|scarcely) (?:\w+ ){0,2}(?:seen|visible|visuali[sz]ed|"
-    r"detect\w+|found|observed|identified|discern\w+|demonstr\w+|apparent|shown|noted|displayed|depicted|recogni\w+|"
+    r"detect\w+|found|observed|identified|discern\w+|demonstr\w+|apparent|suppli\w+|shown|noted|displayed|depicted|recogni\w+|"
     r"evident|made out|opacif\w+|fill\w*|enhanc\w*|perfus\w*)\b|"
     r"\bfail\w* to (?:opacif|fill|enhanc|stain|show)\w*"
 )
@@ -259,6 +265,7 @@ DOWN_TO = re.compile(
 WHERE = re.compile(
     r"\b(?:(?:s(?:eg(?:ments?|\.)? ?)?|a)-?(?:\d|i{1,3}v?|iv|vi{0,3})[ab]?\b|right|left|middle|caudate|phrenic|omental|"
     r"(?<!right )(?<!left )(?<!middle )hepatic art|"
+    r"(?:tumou?r|lesion|nodule|target) (?:no\.? ?|#)?(?:\d|[abc])\b|"
     r"collateral\w*|extrahepatic|the rest|gastric|mammary|intercostal|upper|lower|anterior|posterior|medial|"
     r"lateral|first|second|third|other|peripher\w+)"
 )
@@ -314,6 +321,8 @@ ENDED = re.compile(
     r"discontinued|interrupted|ended)\b"
 )
 SIGN = re.compile(r"\((?:±|\+/-|\+)\)(?!.*\(-\))")
+# What nobody tried is no failure.
+UNTREATED = re.compile(r"\bnot (?:treated|reach\w*|targeted|accessible)\b|\buntreated\b")
 REMAINDER = re.compile(r"\b(?:rest|remainder|remaining part) of\b")
 # "Less marked" is no marked reduction.
 LESS_THAN_IT_WAS = re.compile(r"\bless \w+")
@@ -366,5 +375,6 @@ CROSS_SECTION = _any(r"ct | mri | mr(?!\.) | follow-?up | computed | magnetic")
 ANGIOGRAPHIC = re.compile(r"angio|arteriogra|dsa|completion|\bruns?\b|embol|blush|stain|stasis|tace|inject")
 ANGIOGRAPHY = re.compile(r"angio|arterio|dsa|tace\b|emboli[sz]ation|procedure")
 PAST = re.compile(r"(?:prior to|before (?:the )?(?:embol|treat|tace)|pre-?(?:embol|treat|tace))")
+BOTH_TIMES = re.compile(r"\bbefore (?:and|or|nor) after\b")
 # Before one of these words "before treatment" is what the end is compared with.
 COMPARED = ("than ", "with ", "to ", "that ", "as ")

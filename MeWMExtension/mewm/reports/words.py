@@ -69,7 +69,7 @@ FOREIGN = _names(
     human adenovirus, sorafenib, lenvatinib, regorafenib, apatinib, donafenib, cabozantinib, ramucirumab,
     interferon, iodine-131, i-131, 131i-lipiodol, licartin, y-90, yttrium-90, therasphere, sir-spheres,
     sirspheres, holmium-166, quiremspheres, onyx, coil, coils, microcoil, microcoils, platinum coils, vascular
-    plug, amplatzer plug, embozene, embogold, embocept, embocept s, spherex, degradable starch microspheres, starch
+    plug, amplatzer plug, embogold, embocept, embocept s, spherex, degradable starch microspheres, starch
     microspheres, dsm, hydropearl, ethiblock, ethibloc, sodium tetradecyl sulfate, polidocanol, autologous clot,
     thrombin, fibrin glue, debiri, embocube, lc bead irinotecan
     """
@@ -77,7 +77,7 @@ FOREIGN = _names(
 # Beads other than those of the action base.
 FOREIGN_BEADS = _names(
     """
-    hepasphere, hepaspheres, quadrasphere, quadraspheres, callisphere, callispheres, lifepearl, life pearl,
+    embozene, hepasphere, hepaspheres, quadrasphere, quadraspheres, callisphere, callispheres, lifepearl, life pearl,
     embozene tandem, tandem microspheres, tandem beads, embozene tandem microspheres, oncozene, oncozene
     microspheres, hepasphere microspheres, callispheres beads, callispheres microspheres, lifepearl microspheres
     """
