@@ -25,7 +25,9 @@ _NAME_WORDS = 3
 _SMALLEST_UM, _LARGEST_UM = 40, 2000
 _SHORTEST = 3
 # What may stand between a name and its amount.
-_BEFORE_AMOUNT = _words("( - was at = injection for powder hydrochloride sulfate given")
+_BEFORE_AMOUNT = _words(
+    "( - was at = injection for powder hydrochloride sulfate given cubes cube strips pledgets granules slurry foam"
+)
 # Names of what is given, before or behind which a name stands.
 _SORTS = _words("agent agents drug drugs embolic embolics cytostatic chemotherapeutic")
 # What a trade name may be of that is no agent.

@@ -16,6 +16,8 @@ from mewm.actions.tokens import Token
 from mewm.reports.words import LEFT_OVER, LIMITS, MIXED, TOTALS
 
 _FARTHEST = 9.0
+# So many pieces apart nothing belongs together; without this a long list takes the cube of its length.
+_APART = 40
 _GLOSS = 6.0
 _BREAKS = {
     ",": 2.0,
@@ -71,7 +73,8 @@ def assign(found: list[Token]) -> tuple[list[Held], list[Token]]:
         (cost, abs(q - h), q, h)
         for q in free
         for h in holders
-        if (slot := _slot(found[h], found[q]))
+        if abs(q - h) <= _APART
+        and (slot := _slot(found[h], found[q]))
         and not _contents(found, h, q)
         and (cost := _cost(found, q, h, reads_on[slot], slot)) < _FARTHEST
     )

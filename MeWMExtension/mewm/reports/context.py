@@ -146,6 +146,7 @@ _UNTICKED = re.compile(r"(?:\[\s*\]|[☐□])\s*$")
 _WITHHELD = re.compile(
     r"withheld|omitted|avoided|deferred|declined|refused|contra-?indicated|unavailable|abandoned|spared|skipped|refrained|dispensed|excluded"
 )
+_SHUT_WITH = _words("occluded blocked closed plugged sealed occlude block close plug seal")
 _DEPOSIT = re.compile(r"deposit|uptake|accumul|retention|retained|coverage|stain|distribut|washout|wash-out")
 
 
@@ -284,6 +285,8 @@ def _seen(found: list[Token], i: int, dosed: bool) -> bool:
         return False
     after = [p.lower for p in found[i + 1 : i + 6] if p.sort == "word"]
     before = [p.lower for p in found[max(i - 4, 0) : i] if p.sort == "word"]
+    if before[-1:] and before[-1] in ("with", "using", "by") and set(before[:-1]) & _SHUT_WITH:
+        return False
     if after[:1] and (after[0] in SEEN_WORDS or after[0] in ("laden", "ct", "stained")):
         return True
     while before and before[-1] in ("the", "ultra", "liquid", "dense"):

@@ -87,7 +87,9 @@ def read_outcomes(clauses: Iterable[Clause], title: str) -> list[Reading]:
     for clause in clauses:
         if section(clause.heading) in ("history", "plan"):
             continue
-        goes_on = words.PRONOUN.search(clause.lower) or words.WHERE.match(clause.lower)
+        goes_on = (
+            words.PRONOUN.search(clause.lower) or words.WHERE.match(clause.lower) or words.ELLIPSIS.match(clause.lower)
+        )
         start = topic if goes_on else ""
         told = start or words.TOPIC.search(clause.lower) or words.RESULT.search(clause.heading)
         if not told and len(clause.lower) > _SHORT:

@@ -95,7 +95,8 @@ def _share(phrase: str, went: bool, left: bool) -> int | None:
     if not (went or left):
         return None
     stated = [int(high or low) for low, high in words.PERCENT.findall(phrase) if 1 <= int(high or low) <= 100]
-    stated = stated or [percent for pattern, percent in words.FRACTIONS if pattern.search(phrase)]
+    if not words.OF_THE_VIAL.search(phrase):
+        stated = stated or [percent for pattern, percent in words.FRACTIONS if pattern.search(phrase)]
     if not stated:
         return None
     return 100 - stated[-1] if words.DOWN_TO.search(phrase) or not went else stated[-1]

@@ -256,6 +256,7 @@ FRACTIONS = (
     (re.compile(r"\b(?:one[- ]quarter|a quarter|1/4|a fifth|one[- ]fifth)"), 20),
     (re.compile(r"\b(?:half|halved|1/2)\b"), 50),
 )
+OF_THE_VIAL = re.compile(r"of (?:the |a |one )?(?:\w+ )?(?:vials?|syringe|emulsion|dose|mixture|bottle|beads)\b")
 DOWN_TO = re.compile(
     r"(?:%|per ?cent) (?:of )?(?:the )?(?:baseline|original|initial|previous|pre-?treatment)|"
     r"\b(?:to|remain\w*|resid\w+|left|still)\b(?: (?:about|around|approximately|some|only|less than|below|under|"

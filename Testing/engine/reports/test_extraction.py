@@ -8,7 +8,7 @@ from mewm.errors import InputError
 from mewm.reports.extract import MAX_CHARACTERS, extract
 from mewm.reports.render import describe, suggest_protocol
 
-OWN = tuple(f"reports_{letter}" for letter in "abcdefghijklmnopq")
+OWN = tuple(f"reports_{letter}" for letter in "abcdefghijklmnopqr")
 
 
 def protocol(text):
