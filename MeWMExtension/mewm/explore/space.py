@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from mewm.actions import rules
+from mewm.actions.base import load_action_base
 from mewm.actions.formulary import Formulary
 from mewm.actions.protocol import Action, Protocol
 from mewm.clinical import ClinicalFacts
@@ -44,7 +45,7 @@ class SearchSpace:
         key = protocol.key
         if key not in self._nodes:
             self._nodes[key] = len(self.protocols)
-            self.protocols.append(protocol)
+            self.protocols.append(_in_order_of_giving(protocol))
             self._complete.append(rules.is_complete(protocol))
             self._order.append(tuple((a.kind, a.agent, a.dose or 0.0, a.size_um or (0.0, 0.0)) for a in key))
         return self._nodes[key]
@@ -126,3 +127,14 @@ class SearchSpace:
     def _reachable(self, step: int, level: list[int]) -> Iterator[int]:
         for node in level:
             yield from self.options(step, node)
+
+
+def _in_order_of_giving(protocol: Protocol) -> Protocol:
+    """Return the protocol with drugs and oil before what closes the vessel, however the search came upon them."""
+    agents = load_action_base().agents
+
+    def closes(action: Action) -> bool:
+        agent = agents.get(action.agent)
+        return action.kind == "embolic" and agent is not None and agent.occlusion != "none"
+
+    return Protocol(tuple(sorted(protocol.actions, key=closes)))
