@@ -188,3 +188,12 @@ def test_exact_ties_do_not_keep_the_fast_search_busy():
     fast = search(explore_fast, world, ExploreSettings())
     assert fast.cost.run * 3 <= paper.cost.paper
     assert fast.winner.risk == pytest.approx(paper.winner.risk)
+
+
+def test_a_protocol_names_oil_before_what_closes_the_vessel_however_it_was_found():
+    offered = proposal(["lobaplatin"], ["lipiodol", "embosphere"])
+    space = SearchSpace(offered, ClinicalFacts(), Formulary.everything(), ExploreSettings())
+    drug, (oil, spheres) = offered.drugs[0], offered.embolics
+    one = space.node(Protocol((drug, spheres, oil)))
+    assert space.protocols[one].agents == ("lobaplatin", "lipiodol", "embosphere")
+    assert space.node(Protocol((oil, drug, spheres))) == one
