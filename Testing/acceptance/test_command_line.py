@@ -230,9 +230,13 @@ def test_too_little_memory_gets_a_sentence(case_arguments, tmp_path, capsys, mon
     [
         (RuntimeError("itkImportImageContainer.hxx:179:\nFailed to allocate memory for image."), "not enough memory"),
         (ImportError("libx.so: failed to map segment from shared object"), "library cannot be loaded (libx.so"),
+        (
+            ModuleNotFoundError("No module named 'fpdf'", name="fpdf"),
+            "package fpdf is not installed; mewm doctor names",
+        ),
     ],
 )
-def test_what_libraries_say_without_memory_gets_a_sentence(
+def test_what_python_and_libraries_say_when_something_lacks_gets_a_sentence(
     case_arguments, tmp_path, capsys, monkeypatch, failure, words
 ):
     from mewm.dynamics.mechanistic import MechanisticDynamics

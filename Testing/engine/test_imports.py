@@ -6,7 +6,20 @@ import sys
 
 import pytest
 
-HEAVY = ("torch", "monai", "numpy", "scipy", "SimpleITK", "pandas", "lifelines", "vtk", "slicer", "openai", "nnunetv2")
+HEAVY = (
+    "tqdm",
+    "torch",
+    "monai",
+    "numpy",
+    "scipy",
+    "SimpleITK",
+    "pandas",
+    "lifelines",
+    "vtk",
+    "slicer",
+    "openai",
+    "nnunetv2",
+)
 
 
 @pytest.mark.parametrize("code", ["import mewm", "from mewm.cli import build_parser; build_parser()"])

@@ -73,8 +73,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         return _fail(str(error), 2)
     except MemoryError:
         return _fail(NO_MEMORY, 2)
+    except ModuleNotFoundError as error:
+        return _fail(f"the package {error.name} is not installed; mewm doctor names the command that installs it.", 2)
     except ImportError as error:
-        # A library that is damaged, or for which there was no memory; absent ones are told where they are needed.
+        # A library that is damaged, or for which there was no memory.
         why = str(error).splitlines()[0]
         return _fail(f"a library cannot be loaded ({why}); free memory, or see mewm doctor.", 2)
     except RuntimeError as error:

@@ -8,8 +8,6 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tqdm import tqdm
-
 if TYPE_CHECKING:
     from mewm.exploration import Exploration
 
@@ -36,6 +34,8 @@ class Progress:
     """Shows the events of an exploration as one progress bar; use as a context manager."""
 
     def __init__(self, enabled: bool = True) -> None:
+        from tqdm import tqdm
+
         self._bar = tqdm(
             total=None,
             unit="sim",
@@ -71,6 +71,8 @@ class Progress:
 @contextmanager
 def counted(label: str, total: int | None) -> Iterator[Callable[[int, int], None]]:
     """Show a bar for work that reports ``(done, total)``."""
+    from tqdm import tqdm
+
     with tqdm(total=total, desc=label, file=sys.stderr, delay=BAR_DELAY_S, leave=False, dynamic_ncols=True) as bar:
 
         def update(done: int, of: int) -> None:
