@@ -20,12 +20,15 @@ from mewm.actions import rules
 from mewm.actions.base import load_action_base
 from mewm.actions.formulary import Formulary
 from mewm.actions.protocol import Protocol
+from mewm.clinical import ClinicalFacts
 from mewm.errors import Cancelled, InputError
 from mewm.explore.algorithm1 import explore_algorithm1
 from mewm.explore.evaluator import Evaluator, evaluate_protocol
 from mewm.explore.exhaustive import explore_exhaustive, regret
 from mewm.explore.fast import explore_fast
 from mewm.explore.settings import ExploreSettings
+from mewm.explore.space import SearchSpace
+from mewm.roles import Proposal
 
 R, E, L, G = "raltitrexed", "epirubicin", "lipiodol", "gelatin_sponge"
 BEAD = "doxorubicin_eluting_beads"
@@ -64,7 +67,7 @@ def by_hand():
 @pytest.fixture
 def small():
     # The tables state the risk of drugs alone, so that a walk on them can be worked out by hand.
-    return ExploreSettings(beams=2, replicas=2, drugs=2, embolics=2, complete_partial=False)
+    return ExploreSettings(beams=2, replicas=2, drugs=2, embolics=2, complete_partial=False, look_back=False)
 
 
 def test_algorithm1_follows_the_walk_worked_out_by_hand(by_hand, small):
@@ -114,9 +117,31 @@ def test_exhaustive_search_finds_the_best_and_tells_the_regret_of_others(by_hand
     assert regret(referee, None) == float("inf")
 
 
+def test_the_look_back_leaves_out_the_drug_that_the_embolic_made_superfluous(by_hand, small):
+    # Step 5, both hold E+R+G+L: without R 0.3, without G 0.5, as it is 0.6, without E 0.97; without L it is no TACE.
+    result = search(explore_algorithm1, by_hand, replace(small, look_back=True))
+    last = result.steps[4]
+    assert last.phase == "look back"
+    assert agents(c.protocol for c in last.branches[0].candidates) == [{E, L, G}, {R, E, L}, {R, E, L, G}, {R, L, G}]
+    assert agents(last.after) == [{E, L, G}, {E, L, G}] and set(result.winner.protocol.agents) == {E, L, G}
+    # Three new candidates for each of two beams, twice each, beside the 24 of the paper's steps.
+    assert result.cost.paper == 24 + 12
+
+
+def test_the_look_back_keeps_what_a_rule_requires():
+    facts = ClinicalFacts(arteriovenous_shunt="severe")
+    space = SearchSpace(Proposal((), ()), facts, Formulary.everything(), ExploreSettings())
+    whole = space.node(protocol(E, L, "pva"))
+    step = space.settings.steps - 1
+    assert space.phase(step) == "look back" and space.options(step, whole) == (whole,)
+    assert any(finding.severity == "excluded" and finding.source for finding in space.cut(step, whole))
+
+
 def test_one_beam_is_greedy(by_hand):
     # E 0.9; E+R 0.8 beats staying; E+R+G 0.4 beats E+R+L 0.5; then Lipiodol is all that is left.
-    result = search(explore_algorithm1, by_hand, ExploreSettings(beams=1, replicas=1, complete_partial=False))
+    result = search(
+        explore_algorithm1, by_hand, ExploreSettings(beams=1, replicas=1, complete_partial=False, look_back=False)
+    )
     assert [agents(step.after) for step in result.steps] == [[{E}], [{R, E}], [{R, E, G}], [{R, E, G, L}]]
     assert result.cost.paper == 2 + 1 + 2 + 1
     assert result.winner.risk_sd is None and result.winner.replicas == 1
@@ -141,7 +166,9 @@ def test_equal_risks_are_settled_by_the_protocol_and_not_by_the_order_of_the_pro
 def test_cut_branches_carry_the_rule_that_cut_them():
     world = table_world({"lobaplatin": 1.0, "cisplatin": 2.0, f"lobaplatin {L}": 0.5, f"cisplatin {L}": 0.4},
                         ("lobaplatin", "cisplatin"), (L,))  # fmt: skip
-    result = search(explore_algorithm1, world, ExploreSettings(beams=1, replicas=1, complete_partial=False))
+    result = search(
+        explore_algorithm1, world, ExploreSettings(beams=1, replicas=1, complete_partial=False, look_back=False)
+    )
     (branch,) = result.steps[1].branches
     assert agents(c.protocol for c in branch.candidates) == [{"lobaplatin"}]
     assert any("cisplatin" in f.agents and f.severity == "excluded" and f.source for f in branch.cut)

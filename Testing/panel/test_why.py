@@ -43,6 +43,15 @@ SEARCH = {
 }
 
 
+def test_an_agent_that_the_look_back_left_out_is_named():
+    both = [EPI, LOBA, OIL]
+    branch = {"protocol": {"actions": both}, "candidates": [_candidate([EPI, OIL], -1.0, True)], "cut": []}
+    moves, complete = path_of(
+        "Epirubicin 50 mg; Lipiodol 10 ml", {"steps": [{"phase": "look back", "branches": [branch]}]}
+    )
+    assert complete and [move.added for move in moves] == ["without Lobaplatin 30 mg"]
+
+
 def _row(protocol, **changes):
     return {
         "protocol": protocol,

@@ -20,7 +20,7 @@ class Move:
 
     Attributes:
         number: of the step, from 1.
-        added: the agent in words, or ``"no further agent"``.
+        added: the agent in words, or ``"no further agent"``, or what was left out again.
         risk: of the protocol after the move.
         place: place among the candidates of this step by risk, from 1.
         candidates: how many there were.
@@ -112,12 +112,13 @@ def _move(number: int, step: Mapping[str, Any], whole: tuple, wanted: tuple | No
             if candidate["risk"] is None or (protocol.key != wanted if wanted is not None else not part):
                 continue
             parent = _protocol(branch["protocol"])
-            added = [action for action in protocol.actions if action not in parent.actions]
+            words = [render_action(action) for action in protocol.actions if action not in parent.actions]
+            words += [f"without {render_action(a)}" for a in parent.actions if a not in protocol.actions]
             best = candidates[0]
             judged = _protocol(candidate.get("judged", candidate["protocol"]))
             move = Move(
                 number,
-                "; ".join(map(render_action, added)) or "no further agent",
+                "; ".join(words) or "no further agent",
                 candidate["risk"],
                 place,
                 len(candidates),

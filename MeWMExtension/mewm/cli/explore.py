@@ -56,7 +56,8 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     search.add_argument(
         "--as-it-stands",
         action="store_true",
-        help="judge drugs under construction alone, not as the policy would complete them with Lipiodol and an embolic",
+        help="the paper's search to the letter: drugs under construction are judged alone, not as the policy would "
+        "complete them with Lipiodol and an embolic, and no last step leaves an agent out again",
     )
     add_dynamics_argument(parser)
     add_survival_argument(parser)
@@ -98,6 +99,7 @@ def run(args: argparse.Namespace) -> int:
         embolic_horizon=args.embolic_horizon,
         seed=args.seed,
         complete_partial=not args.as_it_stands,
+        look_back=not args.as_it_stands,
     )
     formulary = formulary_from(args)
     models = api.Models(

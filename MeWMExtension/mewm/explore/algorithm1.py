@@ -9,6 +9,8 @@ from mewm.explore.result import SearchResult
 from mewm.explore.walk import describe, simulations_needed, walk, winner
 from mewm.roles import PolicyModel
 
+_WORDS = {"drugs": "drugs", "embolics": "embolic agents", "look back": "with one agent less"}
+
 
 def explore_algorithm1(evaluator: Evaluator, policy: PolicyModel, formulary: Formulary, goal: str = "") -> SearchResult:
     """Search as the paper does (arXiv 2506.02327, Algorithm 1).
@@ -38,8 +40,7 @@ def explore_algorithm1(evaluator: Evaluator, policy: PolicyModel, formulary: For
     def announce(step: int, beams: list[int]) -> None:
         options = {option for beam in beams for option in space.options(step, beam)}
         missing = sum(evaluator.replicas - replicas(option) for option in options)
-        phase = "drugs" if space.in_drug_phase(step) else "embolic agents"
-        message = f"Step {step + 1} of {evaluator.settings.steps}: {phase}"
+        message = f"Step {step + 1} of {evaluator.settings.steps}: {_WORDS[space.phase(step)]}"
         evaluator.stage(message, evaluator.simulations_run + missing)
 
     moves = walk(space, risk, announce)

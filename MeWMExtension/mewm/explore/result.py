@@ -13,6 +13,7 @@ from mewm.survival.explanation import Explanation
 
 if TYPE_CHECKING:
     from mewm.actions.protocol import Protocol
+    from mewm.explore.space import Phase
     from mewm.measure import Measurements
 
 
@@ -111,7 +112,7 @@ class Step:
     """One step of the search.
 
     Attributes:
-        phase: which agents were added.
+        phase: which agents were added, or whether one was left out again.
         before: protocol of each beam before the step.
         branches: the distinct protocols among them with their candidates.
         taken: protocol of each beam after taking a candidate; beams that dropped out are missing.
@@ -120,7 +121,7 @@ class Step:
         after: protocol of each beam after the replacement.
     """
 
-    phase: Literal["drugs", "embolics"]
+    phase: Phase
     before: tuple[Protocol, ...]
     branches: tuple[Branch, ...]
     taken: tuple[Protocol, ...]

@@ -32,9 +32,11 @@ class ExploreSettings:
         seed: seed of the replicas; the same seed gives the same search.
         complete_partial: whether a protocol under construction is judged as the policy would complete it
             (:meth:`mewm.explore.space.SearchSpace.given`); false judges drugs alone as if they were given alone.
+        look_back: whether a last step may leave one agent out again. The paper has none: a drug is chosen before the
+            embolic agents are, and may be more than the lesion needs once they are chosen.
 
     Raises:
-        InputError: a number is not whole or lies outside its limits, or ``complete_partial`` is no truth value.
+        InputError: a number is not whole or lies outside its limits, or a truth value is none.
     """
 
     beams: int = 5
@@ -45,10 +47,12 @@ class ExploreSettings:
     embolic_horizon: int = 2
     seed: int = 0
     complete_partial: bool = True
+    look_back: bool = True
 
     def __post_init__(self) -> None:
-        if not isinstance(self.complete_partial, bool):
-            raise InputError(f"'complete_partial' is {self.complete_partial!r}; give true or false.")
+        for name in ("complete_partial", "look_back"):
+            if not isinstance(getattr(self, name), bool):
+                raise InputError(f"'{name}' is {getattr(self, name)!r}; give true or false.")
         for field in fields(self):
             if field.name not in LIMITS:
                 continue
@@ -60,5 +64,5 @@ class ExploreSettings:
 
     @property
     def steps(self) -> int:
-        """Drug steps and embolic steps together."""
-        return self.drug_horizon + self.embolic_horizon
+        """Steps in all: of drugs, of embolics, and the look back."""
+        return self.drug_horizon + self.embolic_horizon + self.look_back

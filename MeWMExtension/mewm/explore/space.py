@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Literal
 
 from mewm.actions import rules
 from mewm.actions.base import load_action_base
@@ -12,6 +13,7 @@ from mewm.clinical import ClinicalFacts
 from mewm.explore.settings import ExploreSettings
 from mewm.roles import Finding, Proposal
 
+Phase = Literal["drugs", "embolics", "look back"]
 ROOT = 0
 # Conventional TACE: the drug in Lipiodol, then one embolic agent.
 USUAL_EMBOLICS = 2
@@ -85,14 +87,17 @@ class SearchSpace:
         """Return a sort key that settles ties of risk the same way in every search."""
         return self._order[node]
 
-    def in_drug_phase(self, step: int) -> bool:
-        """Return whether the step (0 is the first) adds drugs; later steps add embolics."""
-        return step < self.settings.drug_horizon
+    def phase(self, step: int) -> Phase:
+        """Return what the step (0 is the first) does: add drugs, add embolics, or look back."""
+        if step < self.settings.drug_horizon:
+            return "drugs"
+        return "embolics" if step < self.settings.drug_horizon + self.settings.embolic_horizon else "look back"
 
     def options(self, step: int, node: int) -> tuple[int, ...]:
         """Return what a beam may hold after ``step``: each admissible extension, then "no further agent".
 
-        Staying is an option once the protocol has a drug (drug phase) or is complete (embolic phase).
+        Staying is an option once the protocol has a drug (drug phase) or is complete (embolic phase). Looking back, the
+        extensions are what is left without one agent, where that can still be given.
         """
         return self._expand(step, node)[0]
 
@@ -103,17 +108,36 @@ class SearchSpace:
     def _expand(self, step: int, node: int) -> tuple[tuple[int, ...], tuple[Finding, ...]]:
         if (step, node) not in self._options:
             protocol = self.protocols[node]
-            if self.in_drug_phase(step):
+            phase = self.phase(step)
+            if phase == "look back":
+                self._options[step, node] = self._fewer(node)
+                return self._options[step, node]
+            if phase == "drugs":
                 # This step itself counts, and after the drugs all embolic steps are still to come.
                 actions, steps_left = self.proposal.drugs, 1 + self.settings.embolic_horizon
                 may_stay = bool(protocol.drugs)
             else:
-                actions, steps_left = self.proposal.embolics, self.settings.steps - step
+                actions = self.proposal.embolics
+                steps_left = self.settings.drug_horizon + self.settings.embolic_horizon - step
                 may_stay = self.is_complete(node)
             allowed, findings = rules.extensions(protocol, actions, self._facts, self._formulary, steps_left)
             nodes = [self.node(protocol.with_action(action)) for action in allowed]
             self._options[step, node] = (*nodes, *([node] if may_stay else [])), findings
         return self._options[step, node]
+
+    def _fewer(self, node: int) -> tuple[tuple[int, ...], tuple[Finding, ...]]:
+        """Return the complete protocols with one agent less, then the node itself, and what the rules cut of them."""
+        actions = self.protocols[node].actions
+        fewer: list[int] = []
+        cut: list[Finding] = []
+        for left_out in actions:
+            without = Protocol(tuple(action for action in actions if action != left_out))
+            if not rules.is_complete(without):
+                continue
+            findings = [f for f in rules.check(without, self._facts, self._formulary) if f.severity == "excluded"]
+            cut += findings
+            fewer += [] if findings else [self.node(without)]
+        return (*fewer, *([node] if self.is_complete(node) else [])), tuple(cut)
 
     def complete_protocols(self, at_most: int) -> list[int] | None:
         """Return every complete node reachable within the horizons, or ``None`` above ``at_most`` nodes."""

@@ -22,7 +22,7 @@ class Move:
 def walk(
     space: SearchSpace, risk: Callable[[int], float], on_step: Callable[[int, list[int]], None] | None = None
 ) -> list[Move]:
-    """Follow the beams through all drug and embolic steps (arXiv 2506.02327, Algorithm 1).
+    """Follow the beams through all steps (arXiv 2506.02327, Algorithm 1).
 
     All beams start empty. At each step a beam takes its candidate of lowest risk; beams that hold the same
     protocol take its candidates in order of risk, the first the best, the next the second best, beginning
@@ -110,7 +110,7 @@ def _describe(
         )
         branches.append(Branch(space.protocols[node], holders, candidates, space.cut(step, node)))
     return Step(
-        phase="drugs" if space.in_drug_phase(step) else "embolics",
+        phase=space.phase(step),
         before=tuple(space.protocols[node] for node in move.before),
         branches=tuple(branches),
         taken=tuple(space.protocols[node] for node in move.taken),
