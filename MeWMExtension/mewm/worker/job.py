@@ -37,6 +37,12 @@ class Job:
             if not self._answered:
                 self._channel.send({"id": self.identifier, "event": event, **fields})
 
+    @property
+    def answered(self) -> bool:
+        """Whether the answer is out; waits for it while it is on its way."""
+        with self._lock:
+            return self._answered
+
     def done(self, result: Mapping[str, Any]) -> None:
         """Answer with a result, unless the job was answered already."""
         self._answer({"id": self.identifier, "event": "done", "result": result})

@@ -67,7 +67,8 @@ class Server:
             identifier = given
             method, params = request.get("method"), request.get("params")
             params = {} if params is None else params
-            if identifier in self._open:
+            # Who has read the answer may use its id again, though the thread that gave it has not tidied up yet.
+            if identifier in self._open and not self._open[identifier].answered:
                 raise RequestError(f"The id {identifier!r} is in use; take another.")
             if method in ("cancel", "shutdown"):
                 return self._answer_now(identifier, method, params)
@@ -115,10 +116,10 @@ class Server:
                 if not isinstance(error, MewmError):
                     traceback.print_exc(file=sys.stderr)
                 job.fail(error)
-            # Answered first and forgotten then: an id is in use until its answer is out.
             with self._lock:
                 self._running = None
-                del self._open[job.identifier]
+                if self._open.get(job.identifier) is job:
+                    del self._open[job.identifier]
 
 
 def _parse(line: bytes) -> dict[str, Any]:

@@ -242,11 +242,11 @@ def test_it_learns_from_the_labels_of_a_toy_world_what_the_numbers_do_not_say():
         seed=1,
     )
     loss, optimizer = survival_loss(network, Objective(), 50.0), torch.optim.AdamW(network.parameters(), lr=5e-3)
-    for step in range(25):
+    for step in range(40):
         examples = [draws[16 * step + k] for k in range(16)]
         batch = {name: torch.stack([example[name] for example in examples]) for name in examples[0]}
         optimizer.zero_grad()
-        loss(batch, Step(step, 25, torch.Generator()))["loss"].backward()
+        loss(batch, Step(step, 40, torch.Generator()))["loss"].backward()
         optimizer.step()
     held = list(range(64, 96))
     risk, longevity, _ = predicted(network.eval(), regions, held, READ, torch.device("cpu"))

@@ -84,6 +84,12 @@ def test_a_wrong_request_gets_one_sentence(worker, case, tmp_path, method, param
     assert not (tmp_path / "run").exists()
 
 
+def test_an_id_may_be_used_again_as_soon_as_its_answer_is_read(worker):
+    for _ in range(200):
+        worker.write(b'{"id": "again", "method": "describe"}\n')
+        assert worker.until("again")[-1]["event"] == "done"
+
+
 def test_a_folder_with_something_in_it_is_never_written_to(worker, case, tmp_path):
     (tmp_path / "letter.txt").write_text("dear", encoding="utf-8")
     error = worker.error("explore", case=case, run=str(tmp_path))
