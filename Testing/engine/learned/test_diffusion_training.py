@@ -22,7 +22,7 @@ from mewm.dynamics.autoencoder.network import Autoencoder  # noqa: E402
 from mewm.dynamics.diffusion.dynamics import load_dynamics  # noqa: E402
 from mewm.dynamics.diffusion.model import ActionDiffusion, CaseConditions  # noqa: E402
 from mewm.dynamics.diffusion.sampler import SamplerSettings, sample  # noqa: E402
-from mewm.errors import ResourceError  # noqa: E402
+from mewm.errors import InputError, ResourceError  # noqa: E402
 from mewm.evaluation.config import EvaluationConfig  # noqa: E402
 from mewm.evaluation.registry import known_models  # noqa: E402
 from mewm.resources import resource_path  # noqa: E402
@@ -38,7 +38,7 @@ from mewm.training.dynamics.latents import (  # noqa: E402
     open_latents,
     spread_of_change,
 )
-from mewm.training.dynamics.loss import diffusion_loss  # noqa: E402
+from mewm.training.dynamics.loss import coarse_error, diffusion_loss, draw_times, weighted_error  # noqa: E402
 from mewm.training.learner import Step  # noqa: E402
 
 TOWER = {"merges": 128, "context_length": 24, "width": 16, "layers": 1, "heads": 2, "dim": 16}
@@ -168,6 +168,37 @@ def test_both_losses_reach_denoiser_and_action_encoder_but_not_the_text_tower(la
     assert float(model.denoiser.enter.weight.grad.abs().sum()) > 0
     assert all(p.grad is None for p in model.action.text.parameters())
     assert "contrastive" not in loss(batch_of(latents, model), Step(1, 10, torch.Generator().manual_seed(0)))
+
+
+def _gated(edge=8):
+    gate = torch.zeros(1, 1, edge, edge, edge)
+    gate[..., 2:6] = 1
+    rest = torch.zeros(1, 2, edge, edge, edge)
+    return CaseConditions(rest, rest, gate, gate, torch.zeros(1, 2))
+
+
+def test_the_coarse_error_sees_the_lesion_as_a_whole_and_not_its_voxels():
+    case = _gated()
+    wanted = torch.randn(1, 2, 8, 8, 8, generator=torch.Generator().manual_seed(0))
+    assert coarse_error(wanted, wanted, case) == 0
+    # Off by one everywhere inside: the mean of every block is. What is outside does not count.
+    assert coarse_error(wanted + case.gate, wanted, case) == pytest.approx(1.0, abs=1e-5)
+    assert coarse_error(wanted + 5 * (1 - case.gate), wanted, case) == 0
+    noise = torch.randn(1, 2, 8, 8, 8, generator=torch.Generator().manual_seed(1))
+    assert weighted_error(wanted + noise, wanted, case, 0.0) == pytest.approx(1.0, abs=0.3)
+    assert coarse_error(wanted + noise, wanted, case) < 0.25
+
+
+def test_a_shift_moves_the_times_towards_the_noise_and_keeps_them_in_range():
+    plain, shifted = (draw_times(4000, "logit-normal", torch.Generator().manual_seed(0), s) for s in (1.0, 3.0))
+    assert torch.allclose(shifted, 3 * plain / (1 + 2 * plain))
+    assert shifted.mean() > plain.mean() + 0.15 and shifted.min() > 0 and shifted.max() <= 1
+
+
+@pytest.mark.parametrize("wrong", [{"coarse": -1.0}, {"shift": 0.0}, {"times": "late"}])
+def test_an_objective_that_cannot_be_is_refused(wrong):
+    with pytest.raises(InputError, match="choose"):
+        Objective(**wrong)
 
 
 def test_in_a_toy_world_two_protocols_get_their_own_futures():

@@ -21,14 +21,23 @@ class Objective:
     Attributes:
         times: ``"uniform"`` or ``"logit-normal"`` (arXiv 2403.03206: more of the middle).
         outside: weight of a latent voxel where no treatment can change anything; 1 where it can.
+        coarse: weight of the error of block means (:func:`mewm.training.dynamics.loss.coarse_error`).
+        shift: above 1 trains more of the times near the noise (:func:`mewm.training.dynamics.loss.draw_times`).
         hide_action: share of examples whose protocol is hidden, for classifier-free guidance.
     """
 
     times: str = "logit-normal"
     outside: float = 0.05
     hide_action: float = 0.1
+    coarse: float = 0.0
+    shift: float = 1.0
 
     def __post_init__(self) -> None:
+        if self.coarse < 0 or self.shift <= 0:
+            raise InputError(
+                f"The objective cannot take a coarse weight of {self.coarse:g} with a shift of {self.shift:g}; "
+                "choose a weight from 0 and a shift above 0."
+            )
         if self.times not in ("uniform", "logit-normal"):
             raise InputError(f"The objective knows no times {self.times!r}; choose uniform or logit-normal.")
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import torch
+from torch.nn import functional
 
 from mewm.dynamics.diffusion.model import ActionDiffusion, CaseConditions
 from mewm.training.dynamics.config import Contrastive, Objective
@@ -14,6 +15,8 @@ from mewm.training.dynamics.examples import actions_of, conditions_of
 from mewm.training.learner import Loss, Step
 
 _LARGEST_CHANGE = 8.0
+COARSE_EDGES = (2, 4)
+"""Edges of the blocks of the coarse loss, in latent voxels: 8 and 16 voxels of the CT."""
 
 
 def diffusion_loss(model: ActionDiffusion, objective: Objective, contrastive: Contrastive) -> Loss:
@@ -23,14 +26,18 @@ def diffusion_loss(model: ActionDiffusion, objective: Objective, contrastive: Co
         case, post = conditions_of(batch)
         given, others = actions_of(batch)
         clean = model.to_target(post, case)
-        t = draw_times(len(clean), objective.times, step.generator)
+        t = draw_times(len(clean), objective.times, step.generator, objective.shift)
         noise = torch.empty_like(clean).normal_(generator=step.generator)
         noisy = model.process.mix(clean, noise, t)
         known = torch.rand(len(clean), generator=step.generator, device=clean.device) >= objective.hide_action
         # The text tower is frozen; dropout of the whole protocol teaches what guidance needs.
         said = model(noisy, t, case, model.encode_action(given, known))
-        figures = {"denoising": weighted_error(said, model.process.target(clean, noise, t), case, objective.outside)}
+        wanted = model.process.target(clean, noise, t)
+        figures = {"denoising": weighted_error(said, wanted, case, objective.outside)}
         total = figures["denoising"]
+        if objective.coarse:
+            figures["coarse"] = coarse_error(said, wanted, case)
+            total = total + objective.coarse * figures["coarse"]
         if contrastive.weight and step.number % contrastive.every == 0:
             half = len(clean) // 2
             anchors = CaseConditions(*(part[:half] for part in case))
@@ -63,8 +70,37 @@ def weighted_error(said: torch.Tensor, wanted: torch.Tensor, case: CaseCondition
     return per_case.mean()
 
 
-def draw_times(count: int, how: str, generator: torch.Generator) -> torch.Tensor:
-    """Return training times in (0, 1], (count,): uniform, or mostly the logistic function of a normal number."""
+def coarse_error(said: torch.Tensor, wanted: torch.Tensor, case: CaseConditions) -> torch.Tensor:
+    """Return the mean squared error of block means where a treatment can change something, a scalar.
+
+    Noise averages out over a block and what a protocol does to a lesion does not: voxel by voxel the first drowns the
+    second (multiscale loss, Hoogeboom et al. 2023, arXiv 2301.11093).
+    """
+    difference = (said - wanted) * case.gate
+    total = difference.new_zeros(())
+    for edge in COARSE_EDGES:
+        gate = functional.avg_pool3d(case.gate, edge)
+        error = functional.avg_pool3d(difference, edge).square().mean(dim=1, keepdim=True)
+        # A block that is half outside counts half: error and weight both hold the share that is inside.
+        per_case = error.sum(dim=(1, 2, 3, 4)) / gate.square().sum(dim=(1, 2, 3, 4)).clamp_min(1e-6)
+        total = total + per_case.mean() / len(COARSE_EDGES)
+    return total
+
+
+def draw_times(count: int, how: str, generator: torch.Generator, shift: float = 1.0) -> torch.Tensor:
+    """Return training times in (0, 1], (count,): uniform, or mostly the logistic function of a normal number.
+
+    A ``shift`` above 1 moves them towards the noise (arXiv 2403.03206, section 5.3.2): neighbouring latents are alike,
+    so what a lesion becomes as a whole is settled while single voxels are still noise.
+    """
+    return _shifted(_unshifted_times(count, how, generator), shift)
+
+
+def _shifted(t: torch.Tensor, shift: float) -> torch.Tensor:
+    return shift * t / (1 + (shift - 1) * t)
+
+
+def _unshifted_times(count: int, how: str, generator: torch.Generator) -> torch.Tensor:
     uniform = torch.rand(count, generator=generator, device=generator.device).clamp(1e-3, 1.0)
     if how == "uniform":
         return uniform
