@@ -9,7 +9,10 @@ VIABLE, NECROSIS, LIPIODOL = "viable tumour", "necrosis", "lipiodol"
 TREATMENT, FACTS = "treatment burden", "clinical facts"
 PARTS = (VIABLE, NECROSIS, LIPIODOL, TREATMENT, FACTS)
 """Parts of an explanation in the order in which they are shown."""
-EXACT = "exact: coefficients times the difference from the mean training case, first simulated future"
+EXACT = (
+    "exact: coefficients times the difference from the mean training case, first simulated future; a fact that is not "
+    "stated counts as the median training case has it"
+)
 OCCLUSION = "occlusion: the risk less what it is with the part taken out, first simulated future"
 
 
