@@ -53,6 +53,16 @@ def test_what_the_network_should_say_gives_the_clean_volume_back(prediction):
     assert torch.allclose(process.clean(process.target(clean, noise, t), noisy, t), clean, atol=2e-4)
 
 
+def test_at_pure_noise_flow_v_asks_for_the_clean_volume_and_near_it_for_the_noise():
+    process = NoiseProcess("flow_v")
+    clean, noise = torch.randn(2, 2, 8, 4, 4, 4).unbind(0)
+    assert torch.allclose(process.target(clean, noise, torch.ones(2)), -clean)
+    assert torch.allclose(process.target(clean, noise, torch.full((2,), 1e-4)), noise, atol=1e-2)
+    # What is asked for has the size of the data at every time.
+    for t in (0.1, 0.5, 0.9):
+        assert process.target(clean, noise, torch.full((2,), t)).std() == pytest.approx(1.0, abs=0.1)
+
+
 class Says:
     """A model whose word is a fixed function of what it sees."""
 
@@ -74,13 +84,15 @@ def test_sampling_is_that_of_monais_schedulers(prediction):
     model, steps, noise = Says(prediction), 4, torch.randn(2, 8, 6, 6, 6)
     ours = sample(model, None, None, noise, SamplerSettings("ddim", steps=steps, shift=1.0))
     x = noise
-    if prediction == "flow":
+    if prediction.startswith("flow"):
         scheduler = schedulers.RFlowScheduler(num_train_timesteps=TRAIN_STEPS)
         scheduler.set_timesteps(steps)
         times = [*scheduler.timesteps.tolist(), 0]
         for now, following in itertools.pairwise(times):
             t = torch.full((2,), now / TRAIN_STEPS)
-            x, _ = scheduler.step(model(x, t, None, None), now, x, following)
+            # MONAI asks for the velocity, the way from noise to clean volume in the time that is left.
+            velocity = (model.process.clean(model(x, t, None, None), x, t) - x) / t.view(-1, 1, 1, 1, 1)
+            x, _ = scheduler.step(velocity, now, x, following)
     else:
         scheduler = schedulers.DDIMScheduler(
             num_train_timesteps=TRAIN_STEPS, prediction_type=prediction, clip_sample=False, steps_offset=0

@@ -152,7 +152,7 @@ def test_a_batch_holds_anchors_then_partners(latents):
     assert np.array_equal(case.masked[0], latents.volumes[places[0], ATTENUATED].astype(np.float32))
 
 
-@pytest.mark.parametrize("prediction", ["flow", "epsilon", "sample", "v_prediction"])
+@pytest.mark.parametrize("prediction", ["flow", "flow_v", "epsilon", "sample", "v_prediction"])
 def test_both_losses_reach_denoiser_and_action_encoder_but_not_the_text_tower(latents, prediction):
     model = tiny_model(prediction=prediction)
     # Layers that begin at zero let no gradient through before their first step.

@@ -1,9 +1,9 @@
-"""From a clean volume to noise and back: the process of equation (2) in four ways of asking the network.
+"""From a clean volume to noise and back: the process of equation (2) in five ways of asking the network.
 
 A noisy volume at time t in [0, 1] is ``alpha(t) x0 + sigma(t) noise``. ``"flow"`` is rectified flow (straight lines,
-MONAI's ``RFlowScheduler``); ``"epsilon"``, ``"sample"`` and ``"v_prediction"`` use the linear-beta process of MONAI's
-``DDPMScheduler``. The few formulas stand here, and not MONAI's classes, because importing MONAI takes five seconds that
-a radiologist would wait for; tests hold them to MONAI's.
+MONAI's ``RFlowScheduler``), ``"flow_v"`` the same lines asked otherwise; ``"epsilon"``, ``"sample"`` and
+``"v_prediction"`` use the linear-beta process of MONAI's ``DDPMScheduler``. The few formulas stand here, and not
+MONAI's classes, because importing MONAI takes five seconds that a radiologist would wait for; tests hold them to those.
 """
 
 from __future__ import annotations
@@ -14,7 +14,8 @@ import torch
 
 from mewm.errors import InputError
 
-PREDICTIONS = ("flow", "epsilon", "sample", "v_prediction")
+PREDICTIONS = ("flow", "flow_v", "epsilon", "sample", "v_prediction")
+_STRAIGHT = ("flow", "flow_v")
 TRAIN_STEPS = 1000
 _BETAS = (1e-4, 2e-2)
 
@@ -23,8 +24,11 @@ class NoiseProcess:
     """The process and what the network predicts of it.
 
     Args:
-        prediction: ``"flow"`` (the velocity ``x0 - noise``), ``"epsilon"`` (the noise), ``"sample"`` (x0) or
-            ``"v_prediction"`` (``alpha noise - sigma x0``).
+        prediction: ``"flow"`` (the velocity ``x0 - noise``), ``"flow_v"`` (``alpha noise - sigma x0`` over its own
+            size, on the same straight lines), ``"epsilon"`` (the noise), ``"sample"`` (x0) or ``"v_prediction"``
+            (``alpha noise - sigma x0``). A network that is asked for a velocity has to give back the whole noise, for
+            which a small one has no room; at pure noise ``"flow_v"`` asks for the clean volume alone, and near it for
+            the noise alone (the preconditioning of Karras et al. 2022, arXiv 2206.00364).
 
     Raises:
         InputError: the prediction is unknown.
@@ -38,7 +42,7 @@ class NoiseProcess:
     def levels(self, t: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """Return alpha and sigma at times t (N,), each (N, 1, 1, 1, 1)."""
         t = t.float().view(-1, 1, 1, 1, 1)
-        if self.prediction == "flow":
+        if self.prediction in _STRAIGHT:
             return 1 - t, t
         # Time 0 is the clean volume; time k / 1000 is MONAI's step k - 1.
         step = (t * TRAIN_STEPS).round().long().clamp(0, TRAIN_STEPS)
@@ -55,6 +59,8 @@ class NoiseProcess:
         alpha, sigma = self.levels(t)
         if self.prediction == "flow":
             return clean - noise
+        if self.prediction == "flow_v":
+            return (alpha * noise - sigma * clean) / (alpha.square() + sigma.square()).sqrt()
         if self.prediction == "epsilon":
             return noise
         return clean if self.prediction == "sample" else alpha * noise - sigma * clean
@@ -64,6 +70,9 @@ class NoiseProcess:
         alpha, sigma = self.levels(t)
         if self.prediction == "flow":
             return noisy + sigma * said
+        if self.prediction == "flow_v":
+            size = alpha.square() + sigma.square()
+            return (alpha * noisy - sigma * size.sqrt() * said) / size
         if self.prediction == "epsilon":
             return (noisy - sigma * said) / alpha.clamp_min(1e-4)
         return said if self.prediction == "sample" else alpha * noisy - sigma * said
