@@ -246,15 +246,30 @@ def test_clips_architecture_wants_weights():
 # Denoiser
 
 
+@pytest.mark.parametrize("fine", [0, 16])
 @pytest.mark.parametrize(("widths", "patch"), [((16, 24), 2), ((16, 24, 32), 1)])
-def test_the_denoiser_answers_on_the_latent_grid(widths, patch):
+def test_the_denoiser_answers_on_the_latent_grid(widths, patch, fine):
     levels = len(widths)
-    net = Denoiser(10, 8, widths, (1,) * levels, (False,) * (levels - 1) + (True,), patch, token_dim=32)
-    torch.nn.init.normal_(net.leave.weight)
+    net = Denoiser(10, 8, widths, (1,) * levels, (False,) * (levels - 1) + (True,), patch, token_dim=32, fine=fine)
+    torch.nn.init.normal_((net.fine or net).leave.weight)
     inputs = [torch.randn(2, 8, 24, 24, 24), torch.randn(2, 2, 24, 24, 24), torch.rand(2), torch.randn(2, 2)]
     said = net(*inputs, torch.randn(2, 3, 32), torch.randn(2, 32))
     assert said.shape == (2, 8, 24, 24, 24)
     assert said.std() > 0
+
+
+def test_the_fine_block_sees_every_latent_voxel_as_it_was_given():
+    """Noise within a patch reaches the answer by itself, however narrow the levels are."""
+    torch.manual_seed(0)
+    net = Denoiser(10, 8, (8,), (1,), (False,), patch=2, token_dim=16, fine=16)
+    torch.nn.init.normal_(net.fine.leave.weight)
+    torch.nn.init.zeros_(net.enter.weight)
+    noisy = torch.randn(1, 8, 8, 8, 8)
+    rest = [torch.randn(1, 2, 8, 8, 8), torch.rand(1), torch.randn(1, 2), torch.randn(1, 3, 16), torch.randn(1, 16)]
+    other = noisy.clone()
+    other[0, :, 4, 4, 4] += 1
+    difference = (net(noisy, *rest) - net(other, *rest)).abs().sum(dim=1)[0]
+    assert difference[4, 4, 4] > 10 * difference[0, 0, 0]
 
 
 def test_a_change_is_nothing_where_nothing_is_treated():

@@ -56,7 +56,7 @@ class ActionDiffusion(nn.Module):
         action: ``"full"``, ``"text"`` (no concept embeddings) or ``"none"`` (the protocol is hidden: mask-only
             diffusion).
         token_dim, places: size and number of action tokens.
-        widths, blocks, attention, patch: of :class:`Denoiser`.
+        widths, blocks, attention, patch, fine: of :class:`Denoiser`.
 
     Attributes:
         process: the noise process.
@@ -83,6 +83,7 @@ class ActionDiffusion(nn.Module):
         blocks: Sequence[int] = (1, 2),
         attention: Sequence[bool] = (False, True),
         patch: int = 2,
+        fine: int = 0,
     ) -> None:
         super().__init__()
         if target not in TARGETS or action not in ("full", "text", "none"):
@@ -97,7 +98,7 @@ class ActionDiffusion(nn.Module):
         )
         beside = latent_channels * (2 if see_lesion else 1) + 2
         self.denoiser = Denoiser(
-            latent_channels + beside, latent_channels, widths, blocks, attention, patch, token_dim, NUMBERS
+            latent_channels + beside, latent_channels, widths, blocks, attention, patch, token_dim, NUMBERS, fine=fine
         )
         self.register_buffer("spread", torch.ones(latent_channels))
 
