@@ -78,6 +78,11 @@ class NoiseProcess:
         return said if self.prediction == "sample" else alpha * noisy - sigma * said
 
 
+def shifted(t: torch.Tensor, shift: float) -> torch.Tensor:
+    """Return times moved towards the noise by a shift above 1, same shape (arXiv 2403.03206, section 5.3.2)."""
+    return shift * t / (1 + (shift - 1) * t)
+
+
 @lru_cache(maxsize=1)
 def _kept() -> torch.Tensor:
     """Return the share of variance that is left of the clean volume after 0 … 1000 steps."""

@@ -12,6 +12,7 @@ import torch
 
 from mewm.dynamics.diffusion.action_encoder import ActionTokens
 from mewm.dynamics.diffusion.model import ActionDiffusion, CaseConditions
+from mewm.dynamics.diffusion.noise import shifted
 from mewm.errors import InputError
 
 SOLVERS = ("ddim", "multistep")
@@ -79,7 +80,7 @@ def sample(
         raise InputError("Guidance needs the tokens of a hidden protocol beside those of the protocol.")
     process, x = model.process, noise
     times = torch.linspace(1.0, 0.0, settings.steps + 1, device=noise.device)
-    times = settings.shift * times / (1 + (settings.shift - 1) * times)
+    times = shifted(times, settings.shift)
     before: torch.Tensor | None = None
     for number in range(settings.steps):
         t, following = (times[number + k].expand(len(x)) for k in (0, 1))

@@ -9,6 +9,7 @@ import torch
 from torch.nn import functional
 
 from mewm.dynamics.diffusion.model import ActionDiffusion, CaseConditions
+from mewm.dynamics.diffusion.noise import shifted
 from mewm.training.dynamics.config import Contrastive, Objective
 from mewm.training.dynamics.contrastive import combo_loss, future_features
 from mewm.training.dynamics.examples import actions_of, conditions_of
@@ -93,11 +94,7 @@ def draw_times(count: int, how: str, generator: torch.Generator, shift: float = 
     A ``shift`` above 1 moves them towards the noise (arXiv 2403.03206, section 5.3.2): neighbouring latents are alike,
     so what a lesion becomes as a whole is settled while single voxels are still noise.
     """
-    return _shifted(_unshifted_times(count, how, generator), shift)
-
-
-def _shifted(t: torch.Tensor, shift: float) -> torch.Tensor:
-    return shift * t / (1 + (shift - 1) * t)
+    return shifted(_unshifted_times(count, how, generator), shift)
 
 
 def _unshifted_times(count: int, how: str, generator: torch.Generator) -> torch.Tensor:
