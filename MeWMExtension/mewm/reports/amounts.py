@@ -8,11 +8,13 @@ and one size. Where an amount stands between two names, the order of the clause 
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from itertools import takewhile
 
 from mewm.actions.base import load_action_base
 from mewm.actions.lexicon import FOREIGN_UNITS
 from mewm.actions.tokens import Token
+from mewm.reports.portions import both_sides, delivered_part, further_portions
 from mewm.reports.words import LEFT_OVER, LIMITS, MIXED, TOTALS
 
 _FARTHEST = 9.0
@@ -60,6 +62,9 @@ def assign(found: list[Token]) -> tuple[list[Held], list[Token]]:
         The names in the order of the text, and the amounts that no name of the clause takes.
     """
     holders = [i for i, p in enumerate(found) if p.holds and not _swallowed(found, i)]
+    # "Particles" that only complete a name stand between it and its size as any word does.
+    holding = set(holders)
+    found = [replace(p, sort="word") if p.sort == "particles" and i not in holding else p for i, p in enumerate(found)]
     held = {i: Held(found[i]) for i in holders}
     for i in holders:
         for quantity in found[i].loaded:
@@ -90,7 +95,14 @@ def assign(found: list[Token]) -> tuple[list[Held], list[Token]]:
     sized = [h.piece for h in held.values() if h.size is not None]
     # A second size of the only particles of the clause: "beads (100-300 µm and 300-500 µm)".
     further = [Held(sized[0], size=p) for p in left if len(sized) == 1 and _is_size(p)]
-    return [*(held[i] for i in holders), *further], [p for p in left if not _is_size(p)]
+    doses = {h: held[h].dose for h in holders if not held[h].total}
+    spare = [q for q in free if q not in taken]
+    portions = further_portions(found, {h: d for h, d in doses.items() if d is not None and found[h].given}, spare)
+    spare = [q for q in spare if all(q != p for _, p in portions)]
+    spare = [q for q in spare if not _delivers(found, held, q)]
+    left = [found[q] for q in spare if not _is_size(found[q])]
+    more = [Held(found[h], dose=found[q]) for h, q in portions]
+    return [*(held[i] for i in holders), *further, *more], left
 
 
 def _reads_on(found: list[Token], holders: list[int], free: list[int], slot: str) -> bool:
@@ -120,7 +132,7 @@ def _usable(found: list[Token], i: int) -> bool:
     if quantity is None or quantity.unit is None or quantity.vague or not quantity.finite:
         return False
     before = [p.lower for p in found[max(i - 3, 0) : i] if p.sort == "word"]
-    after = [p.lower for p in found[i + 1 : i + 4] if p.sort == "word"]
+    after = [p.lower for p in takewhile(lambda p: p.sort != "quantity", found[i + 1 : i + 4]) if p.sort == "word"]
     return not (set(before[-2:]) & LIMITS or set(after[:2]) & LEFT_OVER)
 
 
@@ -129,7 +141,8 @@ def _swallowed(found: list[Token], i: int) -> bool:
     piece = found[i]
     if piece.sort not in ("particles", "carrier"):
         return False
-    before = [p for p in found[max(i - 3, 0) : i] if p.sort not in ("quantity", "mark")]
+    reach = 5 if piece.sort == "particles" else 3
+    before = [p for p in found[max(i - reach, 0) : i] if p.sort not in ("quantity", "mark")]
     after = [p for p in found[i + 1 : i + 4] if p.sort != "quantity"]
     if piece.sort == "particles" and len(after) > 1 and after[0].lower == "(" and after[1].given:
         return True
@@ -211,6 +224,11 @@ def _lists(found: list[Token], held: dict[int, Held], free: list[int]) -> list[i
             continue
         if found[q + 1].lower == "each":
             names = [h for h in held if h < q and _slot(found[h], found[q]) == "dose" and held[h].piece.given]
+            if len(names) == 1 and both_sides(found[q + 2 : q + 16]):
+                # "20 mg each into the right and the left hepatic artery"
+                _give(held[names[0]], _doubled(found[q]))
+                free = [f for f in free if f != q]
+                continue
             between = [p for h in names for p in found[h + 1 : q] if p.sort == "quantity"]
             if len(names) > 1 and not between:
                 for h in names:
@@ -224,6 +242,29 @@ def _lists(found: list[Token], held: dict[int, Held], free: list[int]) -> list[i
                 _give(held[h], found[f])
             free = [f for f in free if f > q]
     return free
+
+
+def _doubled(amount: Token) -> Token:
+    quantity = amount.quantity
+    if quantity is None:
+        return amount
+    return replace(amount, quantity=replace(quantity, low=2 * quantity.low, high=2 * quantity.high))
+
+
+def _delivers(found: list[Token], held: dict[int, Held], q: int) -> bool:
+    """Put what was delivered in the place of the dose that was loaded: "75 mg ..., of which 45 mg was injected"."""
+    before = [h for h in held if h < q and held[h].dose is not None and _slot(found[h], found[q]) == "dose"]
+    item = held[before[-1]] if before else None
+    if item is None or item.dose is None or item.dose.quantity is None or not _single(found[q]):
+        return False
+    amount = found[q].quantity
+    beads = item.piece.kind == "bead" or " loaded with " in item.piece.agent
+    if amount is None or amount.unit != "mg" or amount.low >= item.dose.quantity.low:
+        return False
+    if not delivered_part(found, q, loaded=beads):
+        return False
+    item.dose = found[q]
+    return True
 
 
 def _bracketed(found: list[Token], held: dict[int, Held], free: list[int], q: int) -> list[int]:

@@ -24,6 +24,8 @@ def could_be_name(piece: Token) -> bool:
         and len(word) > 1
         and word not in PLAIN
         and word.removesuffix("'s") not in PLAIN
+        # "Chemoperfusion", "chemoinfusion": what is done, not what is given.
+        and not word.startswith("chemo")
         and not _PLACE.match(piece.text)
     )
 
@@ -116,10 +118,13 @@ def _partner(found: list[Token], i: int, *, loading: bool) -> int | None:
             if not ((is_bead(first) and _is_drug(piece)) or (_is_drug(first) and is_bead(piece))):
                 return None
             bead, drug = (first, piece) if is_bead(first) else (piece, first)
-            if drug.kind == "unknown" and not loading:
+            between = found[i + 1 : j]
+            beside = all(p.sort == "quantity" or p.lower in ("(", ")", "of") for p in between)
+            # "Doxorubicin (75 mg) on 2 ml CalliSpheres"
+            on = bead is piece and any(p.lower in ("on", "onto") for p in between[-3:]) and _only_amounts(between)
+            if drug.kind == "unknown" and not (loading or (on and is_listed(drug.lower))):
                 return None
-            beside = all(p.sort == "quantity" or p.lower in ("(", ")", "of") for p in found[i + 1 : j])
-            if loading or (bead.kind == "bead" and (j == i + 1 or (bead is first and (weak or beside)))):
+            if loading or (bead.kind == "bead" and (j == i + 1 or on or (bead is first and (weak or beside)))):
                 return j
             return None
         if piece.sort == "word":
@@ -128,6 +133,12 @@ def _partner(found: list[Token], i: int, *, loading: bool) -> int | None:
         if piece.lower in ("and", "+", "then", "followed"):
             return None
     return None
+
+
+def _only_amounts(between: list[Token]) -> bool:
+    """Return whether only amounts and small words stand between two pieces."""
+    small = ("(", ")", "of", "on", "onto", "the", "a", "one", "two", "vial", "vials")
+    return all(p.sort == "quantity" or p.lower in small for p in between)
 
 
 def _pair(first: Token, last: Token, between: list[Token], text: str) -> Token:

@@ -8,7 +8,7 @@ from mewm.actions.lexicon import OTHER_ORGANS, OUTCOME_WORDS, SEEN_WORDS
 from mewm.actions.tokens import Token
 from mewm.reports.names import is_listed
 from mewm.reports.text import Clause
-from mewm.reports.words import GIVING
+from mewm.reports.words import GIVING, OFTEN
 
 
 def _words(text: str) -> frozenset[str]:
@@ -71,12 +71,20 @@ _INSTRUCTION = re.compile(
 _ROLE = re.compile(r"(?:system|assistant|user) ?:")
 # A name nobody lists, behind one of these, is a medicine given beside the treatment.
 _BESIDE = re.compile(
-    r"analges|antiemet|sedat|premedic|antibiot|an(?:a)?esth|prophyla|intravenous|\biv\b|oral|subcutan|hydration|steroid|"
+    r"analges|antiemet|sedat|pre-?med|antibiot|an(?:a)?esth|prophyla|intravenous|\biv\b|oral|subcutan|hydration|steroid|"
     r"closure|heparin"
 )
 # Taken at home before and after.
 _TAKEN_ON = re.compile(r"[^;]{0,60}?\b(?:continued|resumed|paused|orally|by mouth|per os)\b")
-_SWALLOWED = re.compile(r"[^;,]{0,30}\b(?:orally|by mouth|per os|p\.o\.)")
+_SWALLOWED = re.compile(
+    r"[^;,]{0,30}\b(?:orally|by mouth|per os|p\.o\.|po\b)"
+    rf"|\s*\d[\d.,]* ?(?:mg|g|ml|mcg) (?:(?:once|twice|thrice) )?(?:{'|'.join(sorted(OFTEN - {'stat'}))})\b"
+)
+_INTO_A_VEIN = re.compile(
+    r"[^;,]{0,60}\b(?:intravenous|intramuscular|subcutaneous)ly\b|"
+    r"\s*[\d.,]+ ?(?:mg|g|ml|mcg) (?:i\.?v|i\.?m|s\.?c)\b"
+)
+_PILL = re.compile(r"\b(?:tab|tablet|cap|capsule|syp|syrup|suppository)s?\W*$")
 _ALLERGY = re.compile(r"allerg|hypersensitiv|intoleran|anaphyla|contra-?indicat")
 _OTHER_VESSEL = re.compile(
     r"\b(?:gda|gastroduodenal|splenic|right gastric|cystic|falciform|cholecystic|"
@@ -107,7 +115,7 @@ _SECTIONS = (
     (
         "plan",
         re.compile(
-            r"\bplan|recommend|follow-?up(?! (?:ct|mri?|imaging|angio|dsa|scan))|discharge|next|"
+            r"\bplan|recommend|\badvi[cs]|follow-?up(?! (?:ct|mri?|imaging|angio|dsa|scan))|discharge|next|"
             r"aftercare|post-?procedure (?:orders|care|plan)"
         ),
     ),
@@ -134,10 +142,13 @@ _NOUNS = _words(
 )
 _VERBS = _words("was were is are be been has have had could can did do does should would")
 _NONE = re.compile(
-    r"\s*(?:\(\s*-?\s*\)|\[\s*-?\s*\]|\s+none\b|[:=]\s*(?:none|nil|no|not (?:used|given)|0|-)\s*(?:$|[,;.)]))"
+    r"\s*(?:\(\s*-?\s*\)|\[\s*-?\s*\]|\s+none\b|[:=]\s*(?:none|nil|no|not (?:used|given)|0|-)\s*(?:$|[,;.)])"
+    r"|\s*,\s*(?:-|none|nil|not (?:used|given))\s*(?:$|[,;.)]))"
 )
 _UNUSED = re.compile(
-    r"[^,;.]{0,60}\bbut (?:was |were )?(?:then )?(?:not (?:used|given|administered|injected)|discarded)\b"
+    r"[^,;.]{0,60}\bbut (?:was |were |in the end |finally )*(?:then )?"
+    r"(?:not (?:used|given|administered|injected|needed|required|necessary|applied|opened)|discarded)\b"
+    r"|[^,;.]{0,30}\b(?:kept ready|in reserve|on standby|at hand)\b"
 )
 # "Doxorubicin-induced cardiomyopathy" tells of an earlier treatment.
 _INDUCED = re.compile(r"-(?:induced|related|associated|refractory|resistant)\b")
@@ -195,9 +206,7 @@ def why_not_given(clause: Clause, found: list[Token], i: int, dosed: bool) -> st
         return reason
     if not dosed and _ALLERGY.search(clause.lower):
         return "allergy"
-    if piece.sort == "unknown" and ((not dosed and _TAKEN_ON.search(after)) or _SWALLOWED.match(after)):
-        return "other use"
-    if piece.sort == "unknown" and _BESIDE.search(f"{clause.heading}: {before}") and not is_listed(piece.agent):
+    if piece.sort == "unknown" and _taken_beside(clause, piece, before, after, dosed):
         return "other use"
     if not dosed and _INDUCED.match(after):
         return "history"
@@ -206,6 +215,14 @@ def why_not_given(clause: Clause, found: list[Token], i: int, dosed: bool) -> st
     if piece.agent == "absolute_alcohol" and (_ALCOHOL_OTHERWISE.match(after) or _PERCUTANEOUS.search(before)):
         return "other use"
     return "seen" if _seen(found, i, dosed) else ""
+
+
+def _taken_beside(clause: Clause, piece: Token, before: str, after: str, dosed: bool) -> bool:
+    """Return whether an unknown agent is swallowed, or a medicine given beside the treatment."""
+    if (not dosed and _TAKEN_ON.search(after)) or _SWALLOWED.match(after) or _PILL.search(before):
+        return True
+    beside = _BESIDE.search(f"{clause.heading}: {before}") or _INTO_A_VEIN.match(after)
+    return bool(beside) and not is_listed(piece.agent)
 
 
 def _tells_time(found: list[Token]) -> bool:

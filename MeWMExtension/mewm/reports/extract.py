@@ -21,10 +21,11 @@ from mewm.actions.tokens import Token
 from mewm.errors import InputError
 from mewm.reports.agents import read_agents
 from mewm.reports.amounts import Held, assign
-from mewm.reports.context import rank, why_not_given
+from mewm.reports.context import rank, section, why_not_given
 from mewm.reports.extraction import Deposited, Mention, NotGiven, ReportExtraction, ShuntState, Span, Statement
 from mewm.reports.merge import merge
 from mewm.reports.outcome import Reading, final_level, final_shunt, read_outcomes
+from mewm.reports.portions import delivered_part, is_mixed, names_place, says_again
 from mewm.reports.text import Clause, Clean, clauses, clean, lower_case
 
 MAX_CHARACTERS = 100_000
@@ -44,6 +45,14 @@ _AT_NUMBERED = re.compile(
     r"(?:tace|session|treatment|procedure)\b"
 )
 _INSTEAD = re.compile(r"\b(?:only|instead|reduced|actually|halved)\b")
+# "Diagnostic angiography only", "TACE was therefore not performed", "embolization had to be abandoned".
+_NOT_DONE = re.compile(
+    r"\bdiagnostic (?:angiogra\w+|arteriogra\w+|dsa)(?: was performed)? only\b|"
+    r"\b(?:tace|tae|(?:chemo)?emboli[sz]ation|treatment|procedure|intervention)\b[^.;\n]{0,30}"
+    r"\b(?:not (?:performed|done|possible|carried out|undertaken|attempted)|abandoned|aborted|cancell?ed|deferred)\b|"
+    r"\bno (?:tace|treatment|(?:chemo)?emboli[sz]ation|intervention) (?:was )?"
+    r"(?:performed|done|carried out|undertaken)\b"
+)
 _OIL_VOLUME = re.compile(r"\b(?:dose|volume|amount|quantity)\b")
 
 
@@ -71,7 +80,8 @@ def extract(text: str) -> ReportExtraction:
         reader.read(clause)
     seen = read_outcomes(parts, lower_case(reader.cleaned.text[:_TITLE]))
     mentions, protocol = merge(reader.mentions, reader.ranks)
-    level, shunt = final_level(seen, reader.given), final_shunt(seen)
+    shunt = final_shunt(seen)
+    level = [] if reader.untreated() else final_level(seen, reader.given if mentions else None)
     deposition = [r for r in seen if r.about == "deposition"]
     return ReportExtraction(
         mentions=tuple(mentions),
@@ -104,6 +114,8 @@ class _Reader:
     not_given: list[NotGiven] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     given: int = 0
+    mixed: bool = False
+    at_place: bool = False
 
     def read(self, clause: Clause) -> None:
         """Take what one clause says."""
@@ -115,7 +127,15 @@ class _Reader:
         if self.mentions and not earlier:
             self.given = clause.start
         for amount in left:
-            self._refer_back(amount, clause, earlier)
+            self._refer_back(amount, clause, earlier, found)
+        if len(self.mentions) > earlier:
+            self.at_place = names_place(clause.lower)
+        self.mixed = self.mixed or is_mixed(clause.lower)
+
+    def untreated(self) -> bool:
+        """Return whether the report gives nothing and says so: what it saw is no outcome."""
+        denied = any(n.reason == "negated" for n in self.not_given)
+        return not self.mentions and (denied or bool(_NOT_DONE.search(lower_case(self.cleaned.text))))
 
     def statements(self, found: list[Reading]) -> tuple[Statement, ...]:
         """Return readings with their words and their places in the report."""
@@ -165,10 +185,12 @@ class _Reader:
             )
         )
 
-    def _refer_back(self, amount: Token, clause: Clause, earlier: int) -> None:
+    def _refer_back(self, amount: Token, clause: Clause, earlier: int, found: list[Token]) -> None:
         """Give an amount without a name to the agent named last before the clause, if that lacks a dose."""
         quantity = amount.quantity
         if quantity is None or quantity.low != quantity.high or quantity.low <= 0:
+            return
+        if self._portion(amount, clause, earlier, found):
             return
         for at in range(earlier - 1, max(earlier - 3, -1), -1):
             mention = self.mentions[at]
@@ -188,6 +210,29 @@ class _Reader:
             self.mentions.append(
                 Mention(known.id, known.kind, planned.text, planned.span, quantity.low, quantity.unit, place)
             )
+
+    def _portion(self, amount: Token, clause: Clause, earlier: int, found: list[Token]) -> bool:
+        """Take an amount in a sentence of its own as what was given on top, or was delivered of what was loaded."""
+        quantity, q = amount.quantity, found.index(amount)
+        if quantity is None or section(clause.heading):
+            return False
+        dosed = [i for i, m in enumerate(self.mentions[:earlier]) if m.dose is not None and m.unit == quantity.unit]
+        if not dosed:
+            return False
+        last = self.mentions[dosed[-1]]
+        place = self._place(clause, amount)
+        if says_again(found, q) or (self.at_place and names_place(clause.lower)):
+            if quantity.unit == "ml" and (last.agent != "lipiodol" or self.mixed):
+                return False
+            self.ranks.append(rank(clause))
+            self.mentions.append(replace(last, dose=quantity.low, dose_span=place, total=False))
+            return True
+        beads = last.kind == "bead" or " loaded with " in last.agent
+        less = quantity.unit == "mg" and quantity.low < cast("float", last.dose) and last is self.mentions[earlier - 1]
+        if not (less and delivered_part(found, q, loaded=beads)) or (self.mixed and not beads):
+            return False
+        self.mentions[dosed[-1]] = replace(last, dose=quantity.low, dose_span=place)
+        return True
 
     def _place(self, clause: Clause, piece: Token) -> Span:
         return self.cleaned.original(clause.start + piece.start, clause.start + piece.end)

@@ -18,6 +18,7 @@ from mewm.reports.words import (
     FOREIGN_BEADS,
     GENERIC_BEADS,
     NUMBER_WORDS,
+    OFTEN,
     PARTICLES,
     PLAIN,
     SUPPORTIVE,
@@ -49,7 +50,9 @@ _ACTUAL = re.compile(
 _MIXED = re.compile(r"\bmix|emuls|suspen|\+")
 _FUZZY_FROM = 7
 _RATE = re.compile(
-    r"\s*(?:/\s*|per )(?:d?l|ml|kg|day|d|h|hr|hour|min|minute|week|month)\b|\s*(?:bid|tid|qd|daily)\b", re.IGNORECASE
+    r"\s*(?:/\s*|per )(?:d?l|ml|kg|day|d|h|hr|hour|min|minute|week|month)\b"
+    rf"|\s*(?:(?:once|twice|thrice|three times) )?(?:{'|'.join(sorted(OFTEN - {'stat'}))})\b",
+    re.IGNORECASE,
 )
 _UNITS = {
     word: (unit, factor)

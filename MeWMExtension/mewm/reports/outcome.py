@@ -53,6 +53,7 @@ class Reading:
         where: sides, segments or vessels of which it speaks.
         final: whether it is said to be the last thing seen.
         first: whether it is what an angiogram showed, and not said to be a later one.
+        diagnostic: whether it is said of the angiogram of a certain vessel, as one looks for what feeds the tumour.
     """
 
     about: str
@@ -62,6 +63,7 @@ class Reading:
     where: frozenset[str] = frozenset()
     final: bool = False
     first: bool = False
+    diagnostic: bool = False
 
 
 @dataclass(frozen=True)
@@ -131,7 +133,8 @@ def _read(clause: Clause, parts: list[_Part], imaging: bool) -> Iterator[Reading
             where = frozenset(words.WHERE.findall(clause.lower))
             final = bool(words.FINAL.search(clause.lower))
             first = bool(words.SHOWN.search(clause.lower)) and not words.LATER.search(clause.lower)
-            yield Reading(about, reached, clause.start, end, where, final, first)
+            diagnostic = first and bool(words.DIAGNOSTIC.search(clause.lower))
+            yield Reading(about, reached, clause.start, end, where, final, first, diagnostic)
 
 
 def _levels(text: str, parts: list[_Part]) -> Iterator[tuple[str, int]]:
@@ -220,15 +223,17 @@ def _topic(part: str, text: str, filled: bool) -> str:
     return "vessels" if words.VESSELS.search(part) and not words.OTHER_VESSELS.search(part) else ""
 
 
-def final_level(found: list[Reading], given: int) -> list[Reading]:
+def final_level(found: list[Reading], given: int | None) -> list[Reading]:
     """Return the readings the level rests on, the deciding one last.
 
     Args:
         found: all readings.
-        given: where the report first tells of something given; a look before it is no result where another follows.
+        given: where the report first tells of something given, ``None`` if it never does; a look before it is no result
+            where another follows, or where it was one of a vessel on the way to the tumour.
     """
-    if any(r.start >= given and r.about in ("staining", "supply") for r in found):
-        found = [r for r in found if not (r.first and r.end <= given and r.value in (1, 2))]
+    if given is not None:
+        later = any(r.start >= given and r.about in ("staining", "supply") for r in found)
+        found = [r for r in found if not (r.end <= given and ((later and r.first) or r.diagnostic))]
     staining = [r for r in found if r.about == "staining"]
     supply = [r for r in found if r.about == "supply"]
     if not (staining and supply):

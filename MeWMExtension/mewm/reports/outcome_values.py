@@ -61,7 +61,8 @@ def level(phrase: str, staining: bool) -> tuple[int | None, bool]:
             return 2, False
         if words.WEAK.search(phrase) and not words.COMPLETE.search(phrase):
             return (3 if words.STRONG.search(phrase) else 2), rest
-        return near, rest and not denied and not words.REMAINDER.search(phrase)
+        left = rest and not (denied or words.NONE.search(phrase) or words.REMAINDER.search(phrase))
+        return near, left
     if rest and words.SMALL.search(phrase):
         return 3, False
     if less:
@@ -69,6 +70,8 @@ def level(phrase: str, staining: bool) -> tuple[int | None, bool]:
             words.STRONG.search(words.LESS_THAN_IT_WAS.sub("less", phrase)) or near == 3
         ) and not words.WEAK.search(phrase)
         return (3 if strong else 2), rest
+    if words.PARTLY_STAINED.search(phrase):
+        return 2, False
     if words.UNTOUCHED.search(phrase):
         return 1, False
     if words.SPARED.search(phrase) and not words.STAIN.search(phrase):
@@ -99,7 +102,8 @@ def _share(phrase: str, went: bool, left: bool) -> int | None:
         stated = stated or [percent for pattern, percent in words.FRACTIONS if pattern.search(phrase)]
     if not stated:
         return None
-    return 100 - stated[-1] if words.DOWN_TO.search(phrase) or not went else stated[-1]
+    left_over = words.DOWN_TO.search(phrase) and not words.UP_TO.search(phrase)
+    return 100 - stated[-1] if left_over or not went else stated[-1]
 
 
 def _by_share(percent: int) -> int:

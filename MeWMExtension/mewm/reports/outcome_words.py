@@ -7,10 +7,16 @@ import re
 # Every word for what is treated; "TUMOUR" in the patterns below.
 _TUMOUR = r"(?:tumou?r|lesion|nodule|mass|hepatoma|hcc|neoplasm|malignancy|satellite)(?:e?s)?"
 
+# A vessel on the way: its occlusion, by a ligament or a clot, is no outcome.
+_PARENT_VESSEL = (
+    r"(?:coeliac|celiac|superior mesenteric|sma\b|portal|hepatic vein|gastroduodenal|gda\b|splenic|aort|iliac)"
+)
+
 
 def _any(alternatives: str) -> re.Pattern[str]:
     """Return the pattern of any of the alternatives as whole words, parted by " | "; a line may end behind any bar."""
-    parts = " ".join(alternatives.replace("TUMOUR", _TUMOUR).split()).split(" | ")
+    alternatives = alternatives.replace("TUMOUR", _TUMOUR).replace("PARENT_VESSEL", _PARENT_VESSEL)
+    parts = " ".join(alternatives.split()).split(" | ")
     return re.compile(r"\b(?:" + "|".join(parts).replace("| ", "|") + r")\b")
 
 
@@ -27,6 +33,8 @@ STAIN = _any(
     de-?(?:hyper)?vascular\w* | abnormal (?:tumou?r )?(?:vessels|enhancement) | perfusion of the |
     TUMOUR(?: is| was| are| were)? (?:\w+ ){0,2}perfus\w+ |
     fill\w* (?:of )?(?:the )?tumou?r | contrast (?:uptake|filling|enhancement) | uptake of contrast |
+    tumou?r(?:al)? contrast | contrast (?:in|of|within) the TUMOUR | tak\w+ up (?:\w+ )?contrast |
+    TUMOUR (?:\w+ ){0,3}(?:without|free of) (?:any )?contrast |
     TUMOUR (?:(?:was|is|were|are|did|does|do|could) )?(?:\w+ )?(?:no longer|not|fail\w* to)
     (?:be )?(?:\w+ )?(?:demonstr|visib|seen|opacif|visual|detect|fill|stain|depict|show|evident|apparent|recogni|
     suppl)\w* |
@@ -43,9 +51,10 @@ SUPPLY = _any(
     (?:arter\w+|vessels?|branch\w*) (?:of|to|in) (?:the )?TUMOUR |
     (?:antegrade|arterial|forward) (?:in)?flow | (?:in)?flow |
     (?:sub|near-?)?stasis | stagnat\w* | static | (?:near|near-complete|incomplete) occlusion |
-    occlusion (?:of|was|is) | blockage of | occlusion complete |
+    occlusion (?:was|is) | (?:occlusion|blockage) of(?! (?:the )?PARENT_VESSEL) | occlusion complete |
     (?:to|until|complete|total|subtotal|partial|vessel|vascular|arterial|incomplete|thorough)
-    (?:occlusion|emboli[sz]ation) | \d+ ?% (?:reduction|decrease|disappearance)(?! (?:of|in) (?:the )?dose) |
+    (?:occlusion|emboli[sz]ation)(?! of (?:the )?PARENT_VESSEL) |
+    \d+ ?% (?:reduction|decrease|disappearance)(?! (?:of|in) (?:the )?dose) |
     TUMOUR (?:was|were|is|are) (?:\w+ly )?emboli[sz]ed |
     occlusion (?:complete|incomplete|partial|subtotal) | emboli[sz]ation (?:was|is) (?:in)?complete\w* |
     (?:tumou?r|arterial) supply | supply from | end-?points? | embolic effect
@@ -61,7 +70,9 @@ SHUNT = _any(
 DEPOSIT = re.compile(
     r"\b(?:deposit\w*|(?<!contrast )uptake(?! of contrast)|accumul\w+|retention|retained|coverage|"
     r"lipiodol(?:isation|ization)|distribut\w+|"
-    r"stain\w* well|well[- ]stained|tak(?:en?|es) up|took up|covered (?:by|with) (?:the )?(?:lipiodol|oil|iodi))\w*|"
+    r"stain\w* well|well[- ]stained|tak(?:en?|es) up(?! (?:\w+ )?contrast)|took up(?! (?:\w+ )?contrast)|"
+    r"storage|stored|enrichment|"
+    r"covered (?:by|with) (?:the )?(?:lipiodol|oil|iodi))\w*|"
     r"\b(?:lipiodol|iodi[sz]ed oil|oil|emulsion) (?:\w+ly )?(?:staining|filling|fill(?:s|ed)|cover(?:s|ed)|"
     r"is dense|was dense)"
 )
@@ -82,7 +93,8 @@ TOPIC = re.compile(
     r"stai?n|blush|shadow|opaci|vascul|perfus|enhanc|angiogen|viable|abnormal|respon|fill|feed|branch|blood|suppl|"
     r"nutri|nourish|circul|flow|stasis|stagn|static|occlu|block|(?:complete|total|partial|vessel|arterial|to|"
     r"until) emboli[sz]|end-?point|effect|arter|vessel|target|shunt|fistul|av[fs -]|ap[fs -]|a-[vp]|early|depos|"
-    r"uptake|accumul|retention|retained|coverage|distribut|took up|taken up|take up|cover|thorough|\d ?%|"
+    r"uptake|accumul|retention|retained|coverage|distribut|took up|taken up|takes? up|cover|"
+    r"storage|stored|enrichment|contrast|nothing|thorough|\d ?%|"
     r"per ?cent|opacif|angiogra|arteriogra|dsa|sace|picture|appearance|"
     r"no longer|emboli[sz]ed|emboli[sz]ation (?:was|is)|demonstr|"
     r"(?:tumou?r|lesion|nodule|mass|hepatoma|hcc).* (?:not|fail|as) "
@@ -90,7 +102,7 @@ TOPIC = re.compile(
 GOOD = _any(
     r"""
     satisf\w+ | good | well | dense(?:ly)? | complet\w+ | compact\w* | excellent | homogen\w+ | full\w* |
-    intense\w* | whole | entire\w* | throughout | adequate\w* | ideal | perfect\w* | strong\w* | great
+    uniform\w* | intense\w* | whole | entire\w* | throughout | adequate\w* | ideal | perfect\w* | strong\w* | great
     """
 )
 FAIR = _any(
@@ -102,7 +114,8 @@ FAIR = _any(
 BAD = _any(
     r"""
     insufficien\w+ | poor\w* | patch\w+ | incomplet\w+ | sparse\w* | unsatisf\w+ | scant\w* | weak\w* |
-    inadequate\w* | faint\w* | uneven | little | low | thin\w* | minimal\w* | limited | heterogen\w+
+    inadequate\w* | faint\w* | uneven | little | low | thin\w* | minimal\w* | limited |
+    (?:heter|inhom)ogen\w+ | irregular\w* | spotty
     """
 )
 NO = _any(
@@ -129,14 +142,14 @@ GONE = re.compile(
     r"went away|(?:fully|complete\w*|total\w*|entirely) (?:suppress|inhibit|clear|remov)\w+|"
     r"(?:non-?|un)(?:perfus|enhanc|opacif|stain)\w+|"
     r"imperceptib\w+|exclud\w+|exclusion|wiped out|destroyed|clogged|deprived|"
-    r"tree in winter|pruned tree)\b|\(-\)|\(\s*-\s*\)|\bnegative\b|: ?-\s*$"
+    r"tree in winter|pruned[- ]tree|(?:without|free of) (?:any )?contrast)\b|\(-\)|\(\s*-\s*\)|\bnegative\b|: ?-\s*$"
 )
 NEAR = _any(
     r"""
     most\w* | greater part | bulk of | near\w* | almost | basic\w* | largely | majority | sub-?total\w* |
     essentially | virtually |
     substasis | sub-stasis | predominantly | practically | very little | next to no | nearly-complete | all but |
-    hardly | scarcely | barely |
+    hardly | scarcely | barely | only just |
     for the most part | generally | by and large
     """
 )
@@ -144,11 +157,13 @@ LESS = _any(
     r"""
     reduc\w+ | decre\w+ | diminish\w* | diminution | less(?:en\w*)?(?! than \d) | fewer | smaller | weak\w* |
     improv\w+ | sparser | reced\w+ | abat\w+ | wan(?:e|ed|ing) | blunted | softened | thinned out |
-    faint\w* | fad(?:e|ed|es|ing) | sluggish | slow\w* | prun\w+ | attenuat\w+ | thinn\w+ | thinn?er | narrow\w* |
+    faint\w* | fad(?:e|ed|es|ing) | sluggish |
+    slow(?!(?:ly)? (?:inject|infus|deliver|given|admin|push|perfus|bolus|hand))\w* |
+    prun\w+ | attenuat\w+ | thinn\w+ | thinn?er | narrow\w* |
     pale\w* | paling | shr[iau]nk\w* | minimi[sz]ed | light(?:e\w+)? | dimm\w+ | alleviat\w+ | relie\w+ |
     partial (?:\w+ )?response | half as | halved | declin\w+ | drop\w* | lower\w* | scarce\w* | sparse\w* |
     regress\w* |
-    down to | suppress\w* | impair\w* | curtail\w*
+    rarefi\w+ | down to | suppress\w* | impair\w* | curtail\w*
     """
 )
 STRONG = _any(
@@ -194,10 +209,10 @@ REST = _any(
     """
 )
 NOT_SEEN = re.compile(
-    r"\bno longer\b|\b(?:not?|without|hardly|barely|scarcely) (?:\w+ ){0,2}(?:seen|visible|visuali[sz]ed|"
+    r"\bno longer\b|\b(?:not?|without|hardly|barely|scarcely|only just) (?:\w+ ){0,2}(?:seen|visible|visuali[sz]ed|"
     r"detect\w+|found|observed|identified|discern\w+|demonstr\w+|apparent|suppli\w+|shown|noted|displayed|depicted|recogni\w+|"
     r"evident|made out|opacif\w+|fill\w*|enhanc\w*|perfus\w*)\b|"
-    r"\bfail\w* to (?:opacif|fill|enhanc|stain|show)\w*"
+    r"\bfail\w* to (?:opacif|fill|enhanc|stain|show)\w*|\bnothing\b[^,;]{0,40}\b(?:remain\w*|left|seen|visible)\b"
 )
 # So little is left that the rest counts as gone, unlike "faint" or "slight" staining, which may be everywhere.
 # "Staining: slight", "slight staining": some is left, and not much.
@@ -225,7 +240,8 @@ FILLED = re.compile(r"\bfill\w* (?:of )?(?:the )?(?:\w+ )?(?:with|by) (?:the )?(
 SMALL = _any(
     r"""
     minimal | tiny | (?:faint|thin|narrow|slight) rim | minute | few | trace | traces | punctate | negligible |
-    scanty | little |
+    scanty | little | hint | suggestion | wisp | whiff |
+    minor (?:\w+ )?(?:stain|blush|enhanc|rest|residu|remnant|part)\w* |
     small (?:area|amount|part|portion|patch|spot|rim|focus|residu\w+|remnant|nodule|branch)\w* |
     (?:one|single|slender|thin) (?:\w+ )?(?:branch|feeder|vessel|twig) | only a small | only minimal
     """
@@ -242,16 +258,17 @@ ELLIPSIS = re.compile(
     r"(?:^|[:,])\s*(?:one|two|three|four|both|all|the (?:first|second|third|other|others|rest|"
     r"remaining))(?: of \w+)? (?:was|were|is|are|remain\w*|had|became|disap\w+|show\w*)\b"
 )
-EXCEPT = _any(r"except | all but | apart from | aside from | save for | other than | but for")
+EXCEPT = _any(r"except | all but | save (?:for|a|an|one|two|the|some) | apart from | aside from | other than | but for")
 # Of several branches or nodules that went, not all: "two of three feeders".
 SOME_OF = re.compile(
     r"\b(one|two|three|four|\d)(?: out)? (?:of|/) (?:the )?(two|three|four|five|six|\d)\b(?! ?%)|\bonly (?:one|two)\b"
 )
 # What stays open is only some of it, or nearly all of it is left.
 SOME = _any(r"some | several | certain | a few | part of | one of | most of | majority of")
-# The share that is left, or that went, in words.
+# The share that is left, or that went, in words; segment 2/3 is none.
 FRACTIONS = (
-    (re.compile(r"\b(?:two[- ]thirds|2/3|three[- ]quarters|3/4|nine[- ]tenths|four[- ]fifths|4/5)"), 70),
+    (re.compile(r"\b(?:two[- ]thirds|three[- ]quarters|nine[- ]tenths|four[- ]fifths)"), 70),
+    (re.compile(r"(?<!segment )(?<!segments )(?<!seg )\b(?:2/3|3/4|4/5)"), 70),
     (re.compile(r"\b(?:one[- ]third|a third|1/3)"), 33),
     (re.compile(r"\b(?:one[- ]quarter|a quarter|1/4|a fifth|one[- ]fifth)"), 20),
     (re.compile(r"\b(?:half|halved|1/2)\b"), 50),
@@ -262,9 +279,17 @@ DOWN_TO = re.compile(
     r"\b(?:to|remain\w*|resid\w+|left|still)\b(?: (?:about|around|approximately|some|only|less than|below|under|"
     r"ca\.?|a|roughly|nearly|perfusion|of)\b|\W){0,6}(?:\d|half|one|two|three|third|quarter)"
 )
+# "Devascularised to 80 %" tells what went.
+UP_TO = re.compile(
+    r"\b(?:de-?vascular\w+|occluded|emboli[sz]ed|disappeared|gone|extinguished) (?:to|up to) "
+    r"(?:about |approximately |some )?\d+ ?(?:%|per ?cent)"
+)
 # Side, segment or vessel of which a statement speaks.
 WHERE = re.compile(
-    r"\b(?:(?:s(?:eg(?:ments?|\.)? ?)?|a)-?(?:\d|i{1,3}v?|iv|vi{0,3})[ab]?\b|right|left|middle|caudate|phrenic|omental|"
+    r"\b(?:(?:s(?:eg(?:ments?|\.)? ?)?|a)-?(?:\d|i{1,3}v?|iv|vi{0,3})[ab]?\b|right|"
+    # "Some staining left" names no side.
+    r"(?<!stain )(?<!staining )(?<!blush )(?<!enhancement )(?<!little )(?<!some )"
+    r"(?<!is )(?<!was )(?<!are )(?<!were )left|middle|caudate|phrenic|omental|"
     r"(?<!right )(?<!left )(?<!middle )hepatic art|"
     r"(?:tumou?r|lesion|nodule|target) (?:no\.? ?|#)?(?:\d|[abc])\b|"
     r"collateral\w*|extrahepatic|the rest|gastric|mammary|intercostal|upper|lower|anterior|posterior|medial|"
@@ -291,9 +316,21 @@ PERCENT = re.compile(
 TAKEN_UP = re.compile(
     r"(\d{1,3})(?:\s*-\s*(\d{1,3}))?\s*(?:%|per ?cent\b)(?!\s*(?:n-?bca|glucose|ethanol|alcohol|saline))"
 )
+# "The mass was partly stained."
+PARTLY_STAINED = re.compile(
+    r"\b(?:part(?:ly|ially)|in part|somewhat|(?:slight|faint|weak)ly) "
+    r"(?:stain|perfus|enhanc|opacif|vasculari|suppli|fed)\w*"
+)
 PARTLY = _any(r"partial\w* | partly | in part")
 # What an angiogram shows, before anything is given, is how the tumour was.
-SHOWN = re.compile(r"\b(?:show|reveal|demonstrat|display|identif|depict|saw\b|seen\b|noted\b)")
+SHOWN = re.compile(r"\b(?:show|found\b|reveal|demonstrat|display|identif|depict|saw\b|seen\b|noted\b)")
+# The run of a vessel on the way to the tumour: what it shows before anything was given tells what feeds the tumour.
+DIAGNOSTIC = re.compile(
+    r"\b(?:diagnostic|initial|baseline|(?:coeliac|celiac|sma|mesenteric|hepatic|phrenic|gastric|splenic|cha|rha|lha)\b.{0,30}"
+    r"\b(?:angiogra|arteriogra|dsa|series|run|injection)|"
+    r"(?:angiogra\w+|arteriogra\w+|dsa|series|run|injection) (?:of|from|into) the (?:coeliac|celiac|sma|superior|"
+    r"common|right|left|inferior))"
+)
 LATER = re.compile(r"final|post|complet|control|after|repeat|review|re-?exam|follow|again|check|end|last")
 EXAMINED = re.compile(r"angiogra|arteriogra|\bdsa\b|\b(?:picture|appearance)\b")
 NO_CHANGE = re.compile(
@@ -307,7 +344,8 @@ ARROWS = re.compile(r"↓+")
 # "No evident change", "not influenced", "hardly reduced": what is denied is the change.
 NOT_CHANGED = re.compile(
     r"\b(?:no|not|without|n't|never|hardly|little|scarcely|barely) (?:\w+ ){0,2}(?:chang|reduc|decre|dimin|improv|"
-    r"effect|difference|alter|weaken|regress|affect|influenc|impact|lessen|impair|suppress|attenuat)"
+    r"effect|difference|alter|weaken|regress|affect|influenc|impact|lessen|impair|suppress|attenuat)|"
+    r"\beffect\b[^,;]{0,40}\b(?:nil|none|absent)\b"
 )
 # "Not" before a participle that tells of no seeing.
 NOT_DONE_TO = re.compile(r"\bnot (?:\w+ly )?(?!marked|pronounced|interest)\w{3,}(?:ed|wn|ven)\b")
@@ -336,7 +374,9 @@ NOT_WHOLLY = re.compile(
     r"possible)"
 )
 NOT_GONE = re.compile(r"\b(?:not|n't|never)\b.*\b(?:dis+a?p\w+|vanish\w*|go|resolve\w*)\b")
-NOT_DONE = re.compile(r"\b(?:not|n't|never)\b.*\b(?:occlu\w*|be|clos\w*|emboli\w*)\b")
+NOT_DONE = re.compile(
+    r"\b(?:not|n't|never)\b(?:(?!\b(?:as|because|since|for)\b).){0,120}\b(?:occlu\w*|be|clos\w*|emboli\w*)\b"
+)
 FLOWING = re.compile(r"\b(?:in)?flow\b|opacif")
 COMPLETE = re.compile(r"\bcomplete\w*\b")
 NO_LONGER = re.compile(
@@ -367,7 +407,8 @@ SEQUENCE = _any(
     """
 )
 PARTS = re.compile(
-    r",(?!\d| (?:about |approximately |ca\.? |around |some |roughly |by |only )*\d+ ?%)|"
+    r",(?!\d| (?:about |approximately |ca\.? |around |some |roughly |by |only )*\d+ ?%(?! of (?:the |this )?"
+    rf"{_TUMOUR}))|"
     r"\bn?or\b|\b(?:and|(?<!all )but(?! (?:persist|resid|incomplete|partial|not complete|still (?:present|"
     r"visible)))|while|whereas|with|although|though|followed by|(?<!was )(?<!were )then|despite|except)\b|"
     r"(?:(?<=disappeared)|(?<=occluded)|(?<=reduced)|(?<=unchanged)) (?=(?:lipiodol |oil )?deposit)|\s-\s|/(?=\s)"

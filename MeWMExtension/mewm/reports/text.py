@@ -23,7 +23,6 @@ _SPELLING = {
         "∼": "~",
         "•": ";",
         "·": " ",
-        "|": ";",
         "\r": "\n",
         "\t": " ",
     },
@@ -47,6 +46,7 @@ _ABBREVIATIONS = frozenset(
         "e",
         "g",
         "resp",
+        "lip",
         "incl",
         "dr",
         "mr",
@@ -90,13 +90,25 @@ _LISTED = re.compile(r"previous|prior|past|outside|elsewhere|earlier|plan|next",
 _NOW = re.compile(r"\s*(?:today|now|currently|this time|in this session)\b", re.IGNORECASE)
 # A line at least so long that ends without a full stop goes on in the next line.
 _WRAPPED = 60
+# "Lesion A (segment 8): ..." begins what was done to one of several lesions.
+_OF_A_LESION = re.compile(
+    r"\s*(?:lesion|nodule|tumou?r|segment|seg|target)\.? ?(?:no\.? ?)?(?:\d|[A-D]\b)", re.IGNORECASE
+)
 # What a sentence gives in a dose today ends a heading such as "Drug history:" that stands within a line.
-_GIVES = re.compile(r"\d\s*(?:mg|ml|cc)\b.*\b(?:infused|injected|administered|emulsified|perfused)\b", re.IGNORECASE)
+_GIVES = re.compile(
+    r"\d\s*(?:mg|ml|cc)\b.*\b(?:infused|injected|administered|emulsified|perfused)\b|"
+    r"\bemboli[sz]ed [^;]{0,120}?\bwith\b[^;]{0,40}?\d\s*(?:mg|ml|cc)\b",
+    re.IGNORECASE,
+)
 _BACK_THEN = re.compile(r"previous|prior|earlier|\bago\b|\bhad\b|(?:19|20)\d\d|first|then\b|underwent", re.IGNORECASE)
 _LINE = 400
 # Two lines with an amount each are two lines of a list, unless the first breaks off.
 _DOSED = re.compile(r"\d\s*(?:mg|g|ml|cc|µm|um)\b", re.IGNORECASE)
 _OPEN = re.compile(r"(?:[,(+&/-]|\b(?:and|with|of|in|or|plus|the|by)|\d\s*(?:mg|g|ml|cc|µm|um)?)$", re.IGNORECASE)
+# Bars around a row of a table, and the rule below its header.
+_EDGES = re.compile(r"^[ |]+|[ |]+$|:?-{2,}:?")
+# "Residual blush | none" in a line of its own.
+_NAMED_CELL = re.compile(r"[^|\d]+\|")
 _BRACKETS = 80
 _LONGEST = 1000
 
@@ -164,7 +176,27 @@ def clean(report: str) -> Clean:
     # "PVA 350#" is a size of 350 µm.
     text = re.sub(r"(?<=\d)#", "µ", text)
     text = re.sub(r"\.{3,}|_{2,}|…", lambda m: " " * len(m.group()), text)
+    if "|" in text:
+        text = _without_bars(text)
     return Clean(text, starts, len(report))
+
+
+def _without_bars(text: str) -> str:
+    """Write the rows of a table as clauses and other bars as stops, each character in its place.
+
+    Cells are parted by commas, or by a colon where a row names one thing and its value.
+    """
+    lines = text.split("\n")
+    bars = [line.strip(" |").count("|") for line in lines]
+    written = ""
+    for i, line in enumerate(lines):
+        goes_on = i + 1 < len(lines) and bars[i + 1] == bars[i] > 0
+        if goes_on or (i and bars[i - 1] == bars[i] > 0):
+            line = _EDGES.sub(lambda m: " " * len(m.group()), line).replace("|", ":" if bars[i] == 1 else ",")
+        if bars[i] == 1 and _NAMED_CELL.match(line):
+            line = line.replace("|", ":", 1)
+        written += line.replace("|", ";") + (";" if goes_on else "\n")
+    return written[:-1]
 
 
 def lower_case(text: str) -> str:
@@ -176,7 +208,7 @@ def lower_case(text: str) -> str:
 def clauses(text: str) -> Iterator[Clause]:
     """Cut a clean text into clauses at semicolons, full stops and ends of lines that are not mere wraps."""
     heading = listed = ""
-    capitals = inline = False
+    capitals = inline = spoken = False
     start = 0
     for end, after in _bounded(text, [*_stops(text), (len(text), len(text))]):
         piece = text[start:end]
@@ -189,8 +221,12 @@ def clauses(text: str) -> Iterator[Clause]:
         lasting = bool(own and (own[1].isupper() or _LASTING.search(own[1])))
         if own and (at_line or lasting):
             heading = own[1].lower() if lasting else ""
-            capitals = own[1].isupper() or not piece[own.end() :].strip()
+            spoken = bool(piece[own.end() :].strip())
+            capitals = own[1].isupper() or not spoken
             inline = not capitals
+        elif capitals and spoken and _treats(piece):
+            # "HISTORY: HCC." and on the next lines what was done, without a heading of its own.
+            heading = ""
         elif (own and inline) or (inline and _GIVES.search(piece) and not _BACK_THEN.search(piece)):
             # "Indication: HCC. New nodule: ..." speaks of something else from here on.
             heading = ""
@@ -207,6 +243,13 @@ def clauses(text: str) -> Iterator[Clause]:
         if text[end:after] != ";":
             listed = ""
         start = after
+
+
+def _treats(piece: str) -> bool:
+    """Return whether a line below a heading in capitals tells of a treatment, and of no earlier one."""
+    if _OF_A_LESION.match(piece):
+        return bool(_DOSED.search(piece))
+    return bool(_GIVES.search(piece)) and not _BACK_THEN.search(piece)
 
 
 def _stops(text: str) -> Iterator[tuple[int, int]]:

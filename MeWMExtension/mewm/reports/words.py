@@ -23,7 +23,7 @@ _ALSO_CALLED = {
         "ultrafluid lipiodol, ultra fluid lipiodol, super-liquid lipiodol, super liquid lipiodol"
     ),
     "gelatin_sponge": (
-        "gs, gf, gelatin, gelatine, gel foam, gelfoam, gelatin sponges, gelatine sponges, gelatin pledgets, "
+        "gs, gf, sponge, gelatin, gelatine, gel foam, gelfoam, gelatin sponges, gelatine sponges, gelatin pledgets, "
         "gelatine pledgets, gelatin foam, gelita, gelaspon, curaspon, gelatin sponge strips, gelatin sponge "
         "pledgets, gelatin sponge cubes"
     ),
@@ -90,6 +90,11 @@ SUPPORTIVE = _names(
     nimodipine, nifedipine, phentolamine, tolazoline, propranolol, carvedilol, spironolactone, torasemide,
     lactulose, rifaximin, ursodiol, entecavir, tenofovir, vitamin k, tranexamic acid, ranitidine, aprepitant,
     promethazine, glucagon, buscopan, albumin, potassium chloride, n-acetylcysteine, acetylcysteine,
+    emend, kevatril, beloc, metoprolol, atropin, sulperazon, sulperazone, novamin, clexane, tirofiban, pantop,
+    pantocid, emeset, perinorm, avil, phenergan, efcorlin, rantac, zantac, monocef, taxim, magnex, dexona,
+    decadron, fortecortin, solu-medrol, solu-cortef, lasix, udiliv, toradol, dilaudid, ativan, reglan,
+    compazine, cipro, flagyl, rocephin, tylenol, perfalgan, dipidolor, vomex, tavegil, fenistil, clindamycin,
+    gelofusine,
     pentazocine, buprenorphine, hydroxyzine, sodium thiosulfate, sodium bicarbonate, mannitol, furosemide,
     midazolam, versed, fentanyl, sufentanil, remifentanil, propofol, ketamine, pethidine, meperidine, morphine,
     tramadol, dezocine, parecoxib, flurbiprofen, lidocaine, lignocaine, xylocaine, bupivacaine, ropivacaine,
@@ -272,4 +277,23 @@ _REPORT_PLAIN = _words(
     yashiro year years yesterday you zhejiang zone µg µm
     """
 )
-PLAIN = PLAIN_WORDS | _REPORT_PLAIN | GIVING | PARTICLES
+# Small words of English and of a report's layout that no agent is called by.
+_SMALL_WORDS = _words(
+    """
+    above against already always am amid away back became become been began begin begun behind being below beside
+    besides came cannot come during else enough even ever everything former full fully go goes going how if indeed
+    inside itself just later latter like likely little long mainly maybe meanwhile merely moreover need needed
+    nevertheless off often onto otherwise overall own perhaps place quite rather really see seem seems so something
+    soon still than them thereby too unless unlike upon usually very went whereas wherein whether why yet your
+
+    advice advise advised available axillary blended brachial checked chosen cleaned comment comments deemed detail
+    details ended ending exchanged extra felt flushed hand judged material necessary opened packed popliteal quarters
+    ready regarded remainder remark remarks required route shaken spared standby starting stirred thought ulnar upsized
+    viewed withdrawn
+
+    po cap caps capsule capsules inj suppository syp syrup tab tablet tablets tabs
+    """
+)
+# How often a medicine is taken: no name, and the amount before it is none of the treatment.
+OFTEN = _words("bd bds od tds tid bid qd qds qid prn sos hs stat daily nocte mane")
+PLAIN = PLAIN_WORDS | _REPORT_PLAIN | GIVING | PARTICLES | _SMALL_WORDS | OFTEN

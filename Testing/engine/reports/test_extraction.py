@@ -8,7 +8,7 @@ from mewm.errors import InputError
 from mewm.reports.extract import MAX_CHARACTERS, extract
 from mewm.reports.render import describe, suggest_protocol
 
-OWN = tuple(f"reports_{letter}" for letter in "abcdefghijklmnopqr")
+OWN = tuple(f"reports_{letter}" for letter in "abcdefghijklmnopqrst")
 
 
 def protocol(text):
@@ -94,6 +94,51 @@ def test_outcome_words_never_reach_the_protocol(published):
         ("DEB-TACE. 75 mg of doxorubicin on LC Beads (100-300 µm)", "Doxorubicin-eluting Beads 75 mg 100-300 µm"),
         ("DEB-TACE in 2019. Now doxorubicin 50 mg, lipiodol 10 ml", "Doxorubicin 50 mg; Lipiodol 10 ml"),
         ("Alcohol abuse. Lipiodol 5 ml, absolute alcohol 2 ml", "Lipiodol 5 ml; Absolute Alcohol 2 ml"),
+        # Doses told in portions.
+        ("Cisplatin 50 mg in RHA, 30 mg in LHA; Lipiodol 4 ml + 4 ml", "Cisplatin 80 mg; Lipiodol 8 ml"),
+        ("Lobaplatin 30 mg was infused. Another 20 mg went into the phrenic artery.", "Lobaplatin 50 mg"),
+        (
+            "Oxaliplatin 100 mg was perfused and 50 mg was mixed with 10 ml Lipiodol",
+            "Oxaliplatin 150 mg; Lipiodol 10 ml",
+        ),
+        ("Oxaliplatin 150 mg: 100 mg infused and 50 mg mixed with 8 ml Lipiodol", "Oxaliplatin 150 mg; Lipiodol 8 ml"),
+        ("Cisplatin 100 mg was divided: 60 mg to the right, 40 mg to the left hepatic artery", "Cisplatin 100 mg"),
+        ("Epirubicin 50 mg, of which 30 mg into the right and 20 mg into the left artery", "Epirubicin 50 mg"),
+        ("Doxorubicin 20 mg each into the right and the left hepatic artery", "Doxorubicin 40 mg"),
+        ("Right lobe: cisplatin 30 mg in 6 ml lipiodol. Left lobe: 20 mg in 4 ml.", "Cisplatin 50 mg; Lipiodol 10 ml"),
+        (
+            "12 ml Lipiodol and 60 mg epirubicin were mixed; 8 ml into the right, 4 ml into the left lobe",
+            "Lipiodol 12 ml; Epirubicin 60 mg",
+        ),
+        (
+            "DC Bead 100-300 µm loaded with 75 mg doxorubicin; only 50 mg were delivered",
+            "Doxorubicin-eluting Beads 50 mg 100-300 µm",
+        ),
+        (
+            "LC Bead 70-150 µm with 60 mg doxorubicin. Dose delivered: 48 mg. Discarded: 12 mg",
+            "Doxorubicin-eluting Beads 48 mg 70-150 µm",
+        ),
+        ("Doxorubicin (75 mg) on DC Bead 100-300 µm", "Doxorubicin-eluting Beads 75 mg 100-300 µm"),
+        # Tables, lesions, headings.
+        (
+            "Agent | Dose | Route\nCisplatin | 50 mg | RHA\nLipiodol | 8 ml | emulsion\n"
+            "PVA | 1 vial | particles 300-500 um",
+            "Cisplatin 50 mg; Lipiodol 8 ml; PVA 300-500 µm",
+        ),
+        (
+            "| Agent | Route | Dose |\n|---|---|---|\n| Lobaplatin | RHA | 30 mg |\n| Coils | - | - |",
+            "Lobaplatin 30 mg",
+        ),
+        ("Gelfoam | not used\nLipiodol | 7 ml\nBlush | markedly reduced", "Lipiodol 7 ml"),
+        (
+            "INDICATION: HCC.\nLesion A (S8): cisplatin 40 mg, lipiodol 8 ml, then gelfoam.\nLesion B: untreated.",
+            "Cisplatin 40 mg; Lipiodol 8 ml; Gelatin Sponge",
+        ),
+        ("HISTORY: HCC.\nTACE with cisplatin 50 mg in 2020.\nTODAY: Lipiodol 5 ml", "Lipiodol 5 ml"),
+        (
+            "NBCA was held in reserve but was not needed. Lipiodol 5 ml. Shunt sealed by the sponge.",
+            "Lipiodol 5 ml; Gelatin Sponge",
+        ),
     ],
 )  # fmt: skip
 def test_what_is_given(text, means):
@@ -123,6 +168,9 @@ def test_a_trade_name_written_small_is_reported_where_nothing_else_can_stand(tex
         "Lipiodol 10 ml in divided portions of 5 ml; dressing was applied; lactulose 20 ml, spironolactone 100 mg.",
         "Lipiodol 10 ml. A 2.7F Progreat microcatheter and a Fathom wire were used; Dormicum 3 mg, Zosyn 3.375 g.",
         "Lipiodol 10 ml. Gelatin sponge granules 350-560 µm; PVA (355#). Sorafenib was continued orally.",
+        "Chemoperfusion and chemoembolisation with Lipiodol 10 ml, 8 ml being used, so the blush went away.",
+        "Inj. Lipiodol 10 ml. Advised: Inj Pantop 40 mg BD, Tab Ursodeoxy 300 mg TDS, Syp Lactul 15 ml HS.",
+        "Lipiodol 10 ml. Cefoxyl 2 g was given intravenously; pre-med: Inj Histal 100 mg.",
     ],
 )
 def test_what_stands_beside_the_treatment_is_no_unknown_agent(text):
@@ -225,6 +273,8 @@ def test_attenuation_level(text, level):
         ("The shunt was occluded with 1 ml NBCA.", "closed", None),
         ("The fistula was significantly reduced; lipiodol deposition insufficient.", "reduced", "poor"),
         ("Dense accumulation of iodized oil.", None, "good"),
+        ("Lipiodol storage in the tumour good.", None, "good"),
+        ("NBCA was not needed as the shunt closed after gelatin sponge.", "closed", None),
         ("Lipiodol uptake was moderate.", None, "moderate"),
     ],
 )

@@ -93,7 +93,37 @@ def test_what_is_named(phrase, level):
         ("The staining was not seen clearly before and after treatment.", None),
         ("The left hepatic artery remained patent; tumor blush gone.", 4),
         ("Tumor staining was unchanged; additional PVA; feeding arteries were occluded on the final angiography.", 4),
+        ("Left hepatic angiography showed no tumor blush. Right hepatic artery: lipiodol 10 ml.", None),
+        ("The celiac trunk showed a complete occlusion of the celiac trunk by the ligament. Lipiodol 5 ml.", None),
+        ("Angiography revealed occlusion of the celiac trunk. Neither Lipiodol nor beads were administered.", None),
+        ("Diagnostic DSA only. No hypervascular tumor was seen. Embolization was not performed.", None),
+        ("Lesion A: no enhancement on the final angiogram. Lesion B: left untreated. Lipiodol 5 ml.", 4),
+        ("Lipiodol 5 ml slowly injected into segment 2/3 branches.", None),
     ],
 )
 def test_several_places_and_looks(text, level):
     assert extract(text).level == level
+
+
+@pytest.mark.parametrize(
+    ("text", "level"),
+    [
+        ("Nothing of the staining remained.", 4),
+        ("There was nothing left to see of the tumor blush.", 4),
+        ("The final series shows no tumor contrast any more.", 4),
+        ("The tumour takes up no contrast any more.", 4),
+        ("Hardly any tumour contrast remained.", 3),
+        ("A little tumor staining left at the margin, the rest gone.", 3),
+        ("Minor staining left in segment 4. Segment 8 fully devascularized.", 3),
+        ("Only a hint of staining remains.", 3),
+        ("The blush is gone save a small rest.", 3),
+        ("The blush can only just be made out.", 3),
+        ("The tumour is devascularised to 80 per cent.", 3),
+        ("Tumour still fed by a small collateral (not accessible), about 75 % of the tumour devascularised.", 3),
+        ("About three quarters of the lesion without contrast.", 3),
+        ("About 60 % of the lesion was devascularised.", 2),
+        ("At the end the mass was partly stained.", 2),
+    ],
+)
+def test_what_is_left(text, level):
+    assert extract(f"Lipiodol 5 ml. {text}").level == level
