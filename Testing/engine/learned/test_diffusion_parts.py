@@ -63,6 +63,20 @@ def test_at_pure_noise_flow_v_asks_for_the_clean_volume_and_near_it_for_the_nois
         assert process.target(clean, noise, torch.full((2,), t)).std() == pytest.approx(1.0, abs=0.1)
 
 
+def test_an_error_of_flow_sample_counts_as_the_error_of_the_velocity_it_amounts_to():
+    process, velocity = NoiseProcess("flow_sample"), NoiseProcess("flow")
+    clean, noise = torch.randn(2, 3, 8, 4, 4, 4).unbind(0)
+    t = torch.tensor([0.35, 0.6, 1.0])
+    noisy, said = process.mix(clean, noise, t), clean + 0.3
+    # The velocity of an answer is the way from the noisy volume to it in the time that is left.
+    of_answer = (said - noisy) / t.view(-1, 1, 1, 1, 1)
+    error = (of_answer - velocity.target(clean, noise, t)).square()
+    assert torch.allclose(process.weight(t) * (said - clean).square(), error, rtol=1e-3)
+    # Near the clean volume it does not grow without bounds.
+    assert float(process.weight(torch.tensor([0.001])).max()) < 20
+    assert all(NoiseProcess(p).weight(t).eq(1).all() for p in PREDICTIONS if p != "flow_sample")
+
+
 class Says:
     """A model whose word is a fixed function of what it sees."""
 
@@ -281,6 +295,17 @@ def test_a_change_is_nothing_where_nothing_is_treated():
     post = case.pre + gate * torch.randn(1, 8, 24, 24, 24)
     assert torch.allclose(model.from_target(model.to_target(post, case), case), post, atol=1e-5)
     assert torch.equal(model.from_target(torch.ones_like(post), case) == case.pre, (gate == 0).expand_as(post))
+
+
+def test_companding_brings_necrosis_nearer_to_oil_and_a_wild_guess_stays_finite():
+    model = ActionDiffusion(AGENTS, vars(TINY_TOWER), widths=(16, 24), token_dim=32, compand=4.0)
+    gate, rest = torch.ones(1, 1, 4, 4, 4), torch.zeros(1, 8, 4, 4, 4)
+    case = CaseConditions(rest, rest, gate, gate, torch.zeros(1, 2))
+    necrosis, oil = (float(model.to_target(rest + size, case).mean()) for size in (-0.12, 1.2))
+    assert -necrosis / oil > 0.19
+    assert torch.isfinite(model.from_target(rest + 1000.0, case)).all()
+    with pytest.raises(InputError, match="compand"):
+        ActionDiffusion(AGENTS, vars(TINY_TOWER), target="post", compand=4.0)
 
 
 # Attenuation

@@ -21,6 +21,7 @@ from mewm.cohort.simulate import simulate_cohort  # noqa: E402
 from mewm.dynamics.autoencoder.network import Autoencoder  # noqa: E402
 from mewm.dynamics.diffusion.dynamics import load_dynamics  # noqa: E402
 from mewm.dynamics.diffusion.model import ActionDiffusion, CaseConditions  # noqa: E402
+from mewm.dynamics.diffusion.noise import PREDICTIONS  # noqa: E402
 from mewm.dynamics.diffusion.sampler import SamplerSettings, sample  # noqa: E402
 from mewm.errors import InputError, ResourceError  # noqa: E402
 from mewm.evaluation.config import EvaluationConfig  # noqa: E402
@@ -39,6 +40,7 @@ from mewm.training.dynamics.latents import (  # noqa: E402
     spread_of_change,
 )
 from mewm.training.dynamics.loss import coarse_error, diffusion_loss, draw_times, weighted_error  # noqa: E402
+from mewm.training.dynamics.validation import held_out  # noqa: E402
 from mewm.training.learner import Step  # noqa: E402
 
 TOWER = {"merges": 128, "context_length": 24, "width": 16, "layers": 1, "heads": 2, "dim": 16}
@@ -99,8 +101,16 @@ def test_latents_are_computed_once_and_hold_what_they_say(cohort, latents, tmp_p
     for _ in range(2):
         open_latents(cohort, latents.rows[:1], StandInCodec(), Attenuation(), tmp_path, lambda *n: calls.append(n))
     assert calls == [(1, 1)]
-    assert spread_of_change(latents).shape == (8,)
-    assert bool((spread_of_change(latents) > 0).all())
+    spread, companded = spread_of_change(latents)
+    assert spread.shape == (8,) and bool((spread > 0).all()) and bool((companded == 1).all())
+    # In units of both spreads a companded change has the size that the noise has.
+    model = tiny_model(compand=4.0)
+    for buffer, found in zip((model.spread, model.companded_spread), spread_of_change(latents, 4.0), strict=True):
+        buffer.copy_(found)
+    case, post = held_out(latents, list(range(len(latents.rows))), torch.device("cpu"))
+    inside = (case.gate > 0).expand_as(post)
+    assert float(model.to_target(post, case)[inside].square().mean()) == pytest.approx(1.0, abs=0.02)
+    assert torch.allclose(model.from_target(model.to_target(post, case), case)[inside], post[inside], atol=1e-3)
 
 
 def test_the_level_comes_from_the_report_else_from_the_response_or_not_at_all(cohort):
@@ -152,7 +162,7 @@ def test_a_batch_holds_anchors_then_partners(latents):
     assert np.array_equal(case.masked[0], latents.volumes[places[0], ATTENUATED].astype(np.float32))
 
 
-@pytest.mark.parametrize("prediction", ["flow", "flow_v", "epsilon", "sample", "v_prediction"])
+@pytest.mark.parametrize("prediction", PREDICTIONS)
 def test_both_losses_reach_denoiser_and_action_encoder_but_not_the_text_tower(latents, prediction):
     model = tiny_model(prediction=prediction)
     # Layers that begin at zero let no gradient through before their first step.
@@ -178,15 +188,19 @@ def _gated(edge=8):
 
 
 def test_the_coarse_error_sees_the_lesion_as_a_whole_and_not_its_voxels():
-    case = _gated()
+    case, once = _gated(), torch.ones(1, 1, 1, 1, 1)
     wanted = torch.randn(1, 2, 8, 8, 8, generator=torch.Generator().manual_seed(0))
-    assert coarse_error(wanted, wanted, case) == 0
+    assert coarse_error(wanted, wanted, once, case) == 0
     # Off by one everywhere inside: the mean of every block is. What is outside does not count.
-    assert coarse_error(wanted + case.gate, wanted, case) == pytest.approx(1.0, abs=1e-5)
-    assert coarse_error(wanted + 5 * (1 - case.gate), wanted, case) == 0
+    assert coarse_error(wanted + case.gate, wanted, once, case) == pytest.approx(1.0, abs=1e-5)
+    assert coarse_error(wanted + 5 * (1 - case.gate), wanted, once, case) == 0
     noise = torch.randn(1, 2, 8, 8, 8, generator=torch.Generator().manual_seed(1))
-    assert weighted_error(wanted + noise, wanted, case, 0.0) == pytest.approx(1.0, abs=0.3)
-    assert coarse_error(wanted + noise, wanted, case) < 0.25
+    assert weighted_error(wanted + noise, wanted, once, case, 0.0) == pytest.approx(1.0, abs=0.3)
+    assert coarse_error(wanted + noise, wanted, once, case) < 0.25
+    for error in (coarse_error, lambda *given: weighted_error(*given, 0.0)):
+        assert torch.isclose(
+            error(wanted + noise, wanted, 4 * once, case), 4 * error(wanted + noise, wanted, once, case)
+        )
 
 
 def test_a_shift_moves_the_times_towards_the_noise_and_keeps_them_in_range():

@@ -87,7 +87,12 @@ class Denoiser(nn.Module):
             into = [2 * widths[level]] + [widths[level]] * (blocks[level] - 1)
             self.up.append(_Level([block(i, widths[level]) for i in into], attend(level)))
         self.norm = nn.GroupNorm(_GROUPS, widths[0])
-        self.leave = nn.Conv3d(widths[0], (fine or out_channels) * patch**3, 3, padding=1)
+        # The fine block mixes neighbours again, at an eighth of what it would cost here.
+        self.leave = (
+            nn.Conv3d(widths[0], fine * patch**3, 1)
+            if fine
+            else nn.Conv3d(widths[0], out_channels * patch**3, 3, padding=1)
+        )
         self.fine = _Fine(channels, fine, out_channels, steer) if fine else None
         last = self.leave if self.fine is None else self.fine.leave
         nn.init.zeros_(last.weight)

@@ -1,9 +1,10 @@
-"""From a clean volume to noise and back: the process of equation (2) in five ways of asking the network.
+"""From a clean volume to noise and back: the process of equation (2) in six ways of asking the network.
 
 A noisy volume at time t in [0, 1] is ``alpha(t) x0 + sigma(t) noise``. ``"flow"`` is rectified flow (straight lines,
-MONAI's ``RFlowScheduler``), ``"flow_v"`` the same lines asked otherwise; ``"epsilon"``, ``"sample"`` and
-``"v_prediction"`` use the linear-beta process of MONAI's ``DDPMScheduler``. The few formulas stand here, and not
-MONAI's classes, because importing MONAI takes five seconds that a radiologist would wait for; tests hold them to those.
+MONAI's ``RFlowScheduler``), ``"flow_v"`` and ``"flow_sample"`` are the same lines asked otherwise; ``"epsilon"``,
+``"sample"`` and ``"v_prediction"`` use the linear-beta process of MONAI's ``DDPMScheduler``. The few formulas stand
+here, and not MONAI's classes, because importing MONAI takes five seconds that a radiologist would wait for; tests hold
+them to those.
 """
 
 from __future__ import annotations
@@ -14,10 +15,12 @@ import torch
 
 from mewm.errors import InputError
 
-PREDICTIONS = ("flow", "flow_v", "epsilon", "sample", "v_prediction")
-_STRAIGHT = ("flow", "flow_v")
+PREDICTIONS = ("flow", "flow_v", "flow_sample", "epsilon", "sample", "v_prediction")
+_STRAIGHT = ("flow", "flow_v", "flow_sample")
 TRAIN_STEPS = 1000
 _BETAS = (1e-4, 2e-2)
+# Below this noise an error of "flow_sample" counts no more than at it: a few calls hardly ever go there.
+_LEAST_NOISE = 0.3
 
 
 class NoiseProcess:
@@ -25,10 +28,12 @@ class NoiseProcess:
 
     Args:
         prediction: ``"flow"`` (the velocity ``x0 - noise``), ``"flow_v"`` (``alpha noise - sigma x0`` over its own
-            size, on the same straight lines), ``"epsilon"`` (the noise), ``"sample"`` (x0) or ``"v_prediction"``
-            (``alpha noise - sigma x0``). A network that is asked for a velocity has to give back the whole noise, for
-            which a small one has no room; at pure noise ``"flow_v"`` asks for the clean volume alone, and near it for
-            the noise alone (the preconditioning of Karras et al. 2022, arXiv 2206.00364).
+            size, on the same straight lines), ``"flow_sample"`` (x0, on the same straight lines), ``"epsilon"`` (the
+            noise), ``"sample"`` (x0) or ``"v_prediction"`` (``alpha noise - sigma x0``). A network that is asked for a
+            velocity has to give back the whole noise, for which a small one has no room; at pure noise ``"flow_v"``
+            asks for the clean volume alone, and near it for the noise alone (the preconditioning of Karras et al. 2022,
+            arXiv 2206.00364). ``"flow_sample"`` never asks for the noise, so a small network leaves none in a future
+            (Li and He 2025, arXiv 2511.13720).
 
     Raises:
         InputError: the prediction is unknown.
@@ -63,7 +68,17 @@ class NoiseProcess:
             return (alpha * noise - sigma * clean) / (alpha.square() + sigma.square()).sqrt()
         if self.prediction == "epsilon":
             return noise
-        return clean if self.prediction == "sample" else alpha * noise - sigma * clean
+        if self.prediction in ("sample", "flow_sample"):
+            return clean
+        return alpha * noise - sigma * clean
+
+    def weight(self, t: torch.Tensor) -> torch.Tensor:
+        """Return what a squared error of the answer counts at times t (N,), (N, 1, 1, 1, 1).
+
+        1, but for ``"flow_sample"`` that of the velocity which the answer amounts to (arXiv 2511.13720, section 4).
+        """
+        sigma = self.levels(t)[1]
+        return sigma.clamp_min(_LEAST_NOISE) ** -2 if self.prediction == "flow_sample" else torch.ones_like(sigma)
 
     def clean(self, said: torch.Tensor, noisy: torch.Tensor, t: torch.Tensor) -> torch.Tensor:
         """Return the clean volume that the network's word amounts to, (N, C, d, h, w)."""
@@ -75,7 +90,7 @@ class NoiseProcess:
             return (alpha * noisy - sigma * size.sqrt() * said) / size
         if self.prediction == "epsilon":
             return (noisy - sigma * said) / alpha.clamp_min(1e-4)
-        return said if self.prediction == "sample" else alpha * noisy - sigma * said
+        return said if self.prediction in ("sample", "flow_sample") else alpha * noisy - sigma * said
 
 
 def shifted(t: torch.Tensor, shift: float) -> torch.Tensor:

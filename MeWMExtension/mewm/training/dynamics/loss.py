@@ -33,11 +33,11 @@ def diffusion_loss(model: ActionDiffusion, objective: Objective, contrastive: Co
         known = torch.rand(len(clean), generator=step.generator, device=clean.device) >= objective.hide_action
         # The text tower is frozen; dropout of the whole protocol teaches what guidance needs.
         said = model(noisy, t, case, model.encode_action(given, known))
-        wanted = model.process.target(clean, noise, t)
-        figures = {"denoising": weighted_error(said, wanted, case, objective.outside)}
+        wanted, weight = model.process.target(clean, noise, t), model.process.weight(t)
+        figures = {"denoising": weighted_error(said, wanted, weight, case, objective.outside)}
         total = figures["denoising"]
         if objective.coarse:
-            figures["coarse"] = coarse_error(said, wanted, case)
+            figures["coarse"] = coarse_error(said, wanted, weight, case)
             total = total + objective.coarse * figures["coarse"]
         if contrastive.weight and step.number % contrastive.every == 0:
             half = len(clean) // 2
@@ -62,22 +62,30 @@ def diffusion_loss(model: ActionDiffusion, objective: Objective, contrastive: Co
     return loss
 
 
-def weighted_error(said: torch.Tensor, wanted: torch.Tensor, case: CaseConditions, outside: float) -> torch.Tensor:
-    """Return the mean squared error, voxels that no treatment can change weighted by ``outside``, a scalar."""
-    weight = outside + (1 - outside) * case.gate
-    error = (said - wanted).square().mean(dim=1, keepdim=True)
-    # Every case counts the same, whatever the size of its lesion.
-    per_case = (error * weight).sum(dim=(1, 2, 3, 4)) / weight.sum(dim=(1, 2, 3, 4))
+def weighted_error(
+    said: torch.Tensor, wanted: torch.Tensor, weight: torch.Tensor, case: CaseConditions, outside: float
+) -> torch.Tensor:
+    """Return the mean squared error, a scalar; every case counts the same, whatever the size of its lesion.
+
+    Args:
+        said, wanted: (N, C, d, h, w).
+        weight: (N, 1, 1, 1, 1) of each case's time (:meth:`mewm.dynamics.diffusion.noise.NoiseProcess.weight`).
+        case: says where a treatment can change something.
+        outside: weight of a voxel where none can.
+    """
+    place = outside + (1 - outside) * case.gate
+    error = weight * (said - wanted).square().mean(dim=1, keepdim=True)
+    per_case = (error * place).sum(dim=(1, 2, 3, 4)) / place.sum(dim=(1, 2, 3, 4))
     return per_case.mean()
 
 
-def coarse_error(said: torch.Tensor, wanted: torch.Tensor, case: CaseConditions) -> torch.Tensor:
+def coarse_error(said: torch.Tensor, wanted: torch.Tensor, weight: torch.Tensor, case: CaseConditions) -> torch.Tensor:
     """Return the mean squared error of block means where a treatment can change something, a scalar.
 
     Noise averages out over a block and what a protocol does to a lesion does not: voxel by voxel the first drowns the
     second (multiscale loss, Hoogeboom et al. 2023, arXiv 2301.11093).
     """
-    difference = (said - wanted) * case.gate
+    difference = weight.sqrt() * (said - wanted) * case.gate
     total = difference.new_zeros(())
     for edge in COARSE_EDGES:
         gate = functional.avg_pool3d(case.gate, edge)

@@ -49,9 +49,10 @@ def validation_figures(
         for time in _TIMES:
             t = torch.full((len(places),), time, device=device)
             noisy, wanted = model.process.mix(clean, noise, t), model.process.target(clean, noise, t)
+            weight = model.process.weight(t)
             for tokens, kept in ((action, losses), (other, losses_other)):
                 said = model(noisy, t, case, tokens)
-                kept.append(float(weighted_error(said, wanted, case, config.objective.outside)))
+                kept.append(float(weighted_error(said, wanted, weight, case, config.objective.outside)))
         untold = None
         if config.sampler.guidance != 1.0:
             hidden = torch.zeros(len(places), dtype=torch.bool, device=device)
