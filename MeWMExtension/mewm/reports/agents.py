@@ -257,6 +257,8 @@ def _is_given(found: list[Token], start: int, end: int, *, begins: bool) -> bool
     if behind == "for" and any(p.lower.startswith(("embol", "chemoembol")) for p in found[end + 1 : end + 4]):
         return True
     after = [p.lower for p in found[end : end + 4] if p.sort == "word"]
+    if after[:2] == ["loaded", "with"] and any(p.given for p in found[end + 2 : end + 4]):
+        return True
     if after[:1] and after[0] in ("was", "were") and any(w in GIVING for w in after[1:3]):
         return True
     before = [p.lower for p in found[max(start - 3, 0) : start]]

@@ -79,6 +79,8 @@ def _capital(token: Token) -> bool:
 
 def join_beads(found: list[Token], clause: str) -> list[Token]:
     """Join each bead with the drug it carries into one piece, in either order."""
+    if _LOADING.search(clause):
+        found = [replace(t, kind="bead") if _loaded_brand(found, i) else t for i, t in enumerate(found)]
     if not any(is_bead(t) for t in found):
         return found
     technique = bool(_TECHNIQUE.search(clause))
@@ -95,6 +97,14 @@ def join_beads(found: list[Token], clause: str) -> list[Token]:
         joined.append(_pair(first, last, between, clause[first.start : last.end]))
         i = end + 1
     return joined
+
+
+def _loaded_brand(found: list[Token], i: int) -> bool:
+    """Return whether a name nobody lists is loaded with a drug: "Tandem 100 µm loaded with irinotecan"."""
+    if found[i].sort != "unknown" or is_listed(found[i].text):
+        return False
+    behind = [p for p in found[i + 1 : i + 4] if p.quantity is None]
+    return [p.lower for p in behind[:2]] == ["loaded", "with"]
 
 
 def is_bead(piece: Token) -> bool:

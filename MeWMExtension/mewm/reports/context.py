@@ -148,6 +148,12 @@ _NONE = re.compile(
 _UNUSED = re.compile(
     r"[^,;.]{0,60}\bbut (?:was |were |in the end |finally )*(?:then )?"
     r"(?:not (?:used|given|administered|injected|needed|required|necessary|applied|opened)|discarded)\b"
+    # "Absolute alcohol 5 ml, kept for the thrombus, was not used in the end".
+    r"|[^,;]{0,15}, (?:which |that |had been |was |were |being )*(?:kept|held|reserved|prepared|drawn up|opened|"
+    r"laid out|ordered|planned|intended|requested|brought|provided|ready)\b[^,;]{0,60},? (?:was|were) "
+    r"(?:\w+ ){0,3}?not (?:\w+ ){0,3}?(?:used|given|administered|injected|needed|required|necessary|applied)\b"
+    r"|\s*(?:was|were|is) (?:in the end|finally|eventually|ultimately|after all|then|however|therefore) not "
+    r"(?:used|given|administered|injected|needed|required|necessary|applied|opened)\b"
     r"|[^,;.]{0,30}\b(?:kept ready|in reserve|on standby|at hand)\b"
 )
 # "Doxorubicin-induced cardiomyopathy" tells of an earlier treatment.
@@ -199,7 +205,7 @@ def why_not_given(clause: Clause, found: list[Token], i: int, dosed: bool) -> st
     colon = before.rfind(": ")
     said = [p for p in found[:i] if p.start > colon or not any(n.given and n.start < colon for n in found[:i])]
     if _denied_before([*said, piece], len(said), dosed) or (
-        not _TICKED.search(before) and _denied_after(found, i, after)
+        not _TICKED.search(before) and _denied_after(found, i, after, dosed)
     ):
         return "negated"
     if (clause.heading or _tells_time(found)) and (reason := _other_time(clause, before, after, found)):
@@ -278,16 +284,21 @@ def _denied_before(found: list[Token], i: int, dosed: bool) -> bool:
     return False
 
 
-def _denied_after(found: list[Token], i: int, after: str) -> bool:
+def _denied_after(found: list[Token], i: int, after: str, dosed: bool) -> bool:
     if _NONE.match(after) or _UNUSED.match(after):
         return True
-    rest = found[i + 1 : i + 40]
+    behind = found[i + 1 : i + 40]
+    rest = behind
     while rest and (rest[0].holds or rest[0].sort in ("quantity", "mark") or rest[0].lower in _NOUNS):
         if rest[0].lower == "(":
             close = next((k for k, p in enumerate(rest) if p.lower == ")"), 0)
             rest = rest[close:]
         rest = rest[1:]
     words = [p.lower for p in rest[:5] if p.sort == "word"]
+    others = [p for p in behind[: len(behind) - len(rest)] if p.given]
+    if dosed and others and not (words and words[0] == "were"):
+        # "4 ml Lipiodol / 20 mg Doxorubicin, glue not necessary"
+        return False
     if not words or words[0] not in _VERBS:
         return bool(words) and words[0] in ("not", "withheld", "omitted") and "only" not in words[:2]
     if "not" in words[1:4] and "only" not in words[1:5]:

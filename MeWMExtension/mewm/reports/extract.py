@@ -44,6 +44,17 @@ _AT_NUMBERED = re.compile(
     r"(?:at|in|during) (?:the |his |her )?(?:\d{1,2}(?:st|nd|rd|th)|first|initial|last) "
     r"(?:tace|session|treatment|procedure)\b"
 )
+# "TACE with idarubicin; the pharmacy had none in stock, ...": what was named before was not given.
+_NONE_LEFT = re.compile(
+    r"\b(?:had|has|there was) (?:none|no more|no stock|run out)\b|"
+    r"\bnone (?:was |being )?(?:in stock|available|left in stock)\b|"
+    r"\b(?:was|being) (?:out of stock|not in stock|not available|unavailable|sold out)\b"
+)
+# "The drug was loaded to the spheres" joins beads and a drug told apart.
+_LOADED = re.compile(
+    r"\b(?:drug|chemotherapeutic|agent|spheres|beads|microspheres|particles)\b[^;]{0,40}\bloaded\b|"
+    r"\bloaded (?:on|onto|to|into|in) the (?:\w+ )?(?:spheres|beads|microspheres|particles)\b"
+)
 _INSTEAD = re.compile(r"\b(?:only|instead|reduced|actually|halved)\b")
 # "Diagnostic angiography only", "TACE was therefore not performed", "embolization had to be abandoned".
 _NOT_DONE = re.compile(
@@ -79,7 +90,7 @@ def extract(text: str) -> ReportExtraction:
     for clause in parts:
         reader.read(clause)
     seen = read_outcomes(parts, lower_case(reader.cleaned.text[:_TITLE]))
-    mentions, protocol = merge(reader.mentions, reader.ranks)
+    mentions, protocol = merge(reader.mentions, reader.ranks, loaded=reader.loaded)
     shunt = final_shunt(seen)
     level = [] if reader.untreated() else final_level(seen, reader.given if mentions else None)
     deposition = [r for r in seen if r.about == "deposition"]
@@ -116,12 +127,16 @@ class _Reader:
     given: int = 0
     mixed: bool = False
     at_place: bool = False
+    loaded: bool = False
 
     def read(self, clause: Clause) -> None:
         """Take what one clause says."""
         found = read_agents(clause.text)
         held, left = assign(found)
         earlier = len(self.mentions)
+        if _NONE_LEFT.search(clause.lower):
+            self._missed(clause, found)
+            earlier = len(self.mentions)
         for item in held:
             self._take(item, clause, found)
         if self.mentions and not earlier:
@@ -131,6 +146,18 @@ class _Reader:
         if len(self.mentions) > earlier:
             self.at_place = names_place(clause.lower)
         self.mixed = self.mixed or is_mixed(clause.lower)
+        self.loaded = self.loaded or bool(_LOADED.search(clause.lower))
+
+    def _missed(self, clause: Clause, found: list[Token]) -> None:
+        """Take back the agent named last, without a dose, of which the clause says that there was none."""
+        if not self.mentions or self.mentions[-1].dose is not None or self.mentions[-1].size_um is not None:
+            return
+        before = _NONE_LEFT.search(clause.lower)
+        if before and any(p.given and p.start < before.start() for p in found):
+            return
+        last = self.mentions.pop()
+        self.ranks.pop()
+        self.not_given.append(NotGiven(last.agent, "negated", last.text, last.span))
 
     def untreated(self) -> bool:
         """Return whether the report gives nothing and says so: what it saw is no outcome."""

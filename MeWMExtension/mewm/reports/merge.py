@@ -7,17 +7,19 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from mewm.actions.protocol import Action, Protocol
-from mewm.reports.extraction import Mention
+from mewm.reports.extraction import Mention, Span
 
 _LOADED = " loaded with "
+_BEADS = re.compile(r"(?:sphere|bead|pearl)s?$", re.IGNORECASE)
 
 
-def merge(mentions: Sequence[Mention], ranks: Sequence[int]) -> tuple[list[Mention], Protocol]:
+def merge(mentions: Sequence[Mention], ranks: Sequence[int], *, loaded: bool = False) -> tuple[list[Mention], Protocol]:
     """Put the mentions of a report together.
 
     Args:
         mentions: in the order of the text.
         ranks: for each, how likely it only repeats what the report says elsewhere (0 least).
+        loaded: whether a sentence says that the beads were loaded with the drug.
 
     Returns:
         The mentions with repetitions marked, and the protocol: one action per agent with the dose of the session.
@@ -25,7 +27,8 @@ def merge(mentions: Sequence[Mention], ranks: Sequence[int]) -> tuple[list[Menti
     marked = [
         replace(m, repeats=True) if _repeats(m, r, mentions, ranks) else m for m, r in zip(mentions, ranks, strict=True)
     ]
-    joined = _one_spelling(_fold_beads(_sized_beads(marked)))
+    late = {m.span for m, r in zip(mentions, ranks, strict=True) if r > 0 or m.total}
+    joined = _one_spelling(_fold_beads(_sized_beads(_total_on_beads(marked, late)), loaded=loaded))
     return joined, protocol_of(joined)
 
 
@@ -80,18 +83,40 @@ def _sized_beads(mentions: list[Mention]) -> list[Mention]:
     return kept
 
 
-def _fold_beads(mentions: list[Mention]) -> list[Mention]:
+def _total_on_beads(mentions: list[Mention], late: set[Span]) -> list[Mention]:
+    """Read a drug that only a total or the conclusion names ("Total dose 75 mg doxorubicin") as that of the beads."""
+    beads = {_drug_of(m): m for m in mentions if m.dose is not None and _drug_of(m)}
+    named = {m.agent.lower() for m in mentions if m.span not in late and m.dose is not None}
+    if beads and all(m.agent != "lipiodol" for m in mentions):
+        # A title such as "Irinotecan beads" gives nothing on top.
+        mentions = [m for m in mentions if m.dose is not None or m.agent.lower() not in beads]
+    return [
+        replace(m, agent=beads[m.agent.lower()].agent, kind=beads[m.agent.lower()].kind, total=True, repeats=False)
+        if m.span in late and m.dose is not None and m.agent.lower() in beads and m.agent.lower() not in named
+        else m
+        for m in mentions
+    ]
+
+
+def _drug_of(mention: Mention) -> str:
+    """Return the drug that a mention of beads says they carry, in lower case, ``""`` for anything else."""
+    if mention.kind == "bead":
+        return "doxorubicin"
+    return mention.agent.lower().partition(_LOADED)[2]
+
+
+def _fold_beads(mentions: list[Mention], *, loaded: bool) -> list[Mention]:
     """Join beads without a drug and a drug without oil that stand in different clauses; drop repeated generic names."""
     named = any(_LOADED in m.agent or ("beads" in m.agent.lower() and m.kind == "unknown") for m in mentions)
     if named:
         mentions = [m for m in mentions if not (m.kind == "bead" and m.dose is None and _generic(m))]
-    beads = [m for m in mentions if m.kind == "bead"]
+    beads = [m for m in mentions if m.kind == "bead" or (loaded and _BEADS.search(m.agent) and m.kind == "unknown")]
     drugs = [m for m in mentions if m.kind == "drug" and m.dose is not None]
     dosed = any(m.dose is not None for m in beads)
     if not beads or dosed or len({m.agent for m in drugs}) != 1 or any(m.agent == "lipiodol" for m in mentions):
         return mentions
     carrier, drug = beads[0], drugs[0]
-    own = drug.agent == "doxorubicin"
+    own = drug.agent == "doxorubicin" and carrier.kind == "bead"
     agent = carrier.agent if own else f"{carrier.text}{_LOADED}{drug.text}"
     first = replace(
         carrier,

@@ -16,6 +16,7 @@ from mewm.reports.words import (
     CARRIERS,
     FOREIGN,
     FOREIGN_BEADS,
+    FORMS,
     GENERIC_BEADS,
     NUMBER_WORDS,
     OFTEN,
@@ -49,6 +50,12 @@ _ACTUAL = re.compile(
 )
 _MIXED = re.compile(r"\bmix|emuls|suspen|\+")
 _FUZZY_FROM = 7
+_SHORTEST_SPONGE = 5
+_PLACE_COLON = re.compile(
+    r"(\b(?:seg\w*\.?|lesion|nodule|tumou?r|branch|target|feeder|no\.?)? ?[sa]?\d[ab]?):"
+    r"(?= \d[\d.]*(?: ?- ?\d[\d.]*)? ?(?:mg|ml|cc|µm|um|micron|mm)\b)",
+    re.IGNORECASE,
+)
 _RATE = re.compile(
     r"\s*(?:/\s*|per )(?:d?l|ml|kg|day|d|h|hr|hour|min|minute|week|month)\b"
     rf"|\s*(?:(?:once|twice|thrice|three times) )?(?:{'|'.join(sorted(OFTEN - {'stat'}))})\b",
@@ -88,7 +95,10 @@ def _long_names() -> Mapping[str, Entry]:
 
 def read_names(clause: str) -> list[Token]:
     """Cut a clause into tokens and mark those that stand for an agent, a carrier or a supportive drug."""
-    marked = _names().mark(_each(_multiplied(_number_words(tokenise(clause), clause), clause), clause), clause)
+    # "Segment 7: 100-300 µm" is no ratio.
+    told = _PLACE_COLON.sub(lambda m: f"{m[1]},", clause)
+    marked = _names().mark(_each(_multiplied(_number_words(tokenise(told), clause), clause), clause), clause)
+    marked = _formed(_sponges(marked, clause), clause)
     for i, token in enumerate(marked):
         word = token.lower
         if token.sort == "word":
@@ -106,6 +116,36 @@ def read_names(clause: str) -> list[Token]:
             # Of "ultra-liquid" with an oil that is misspelt.
             token.sort = "word"
     return marked
+
+
+def _sponges(marked: list[Token], clause: str) -> list[Token]:
+    """Read "gelatin" with a misspelt "sponge" behind it as one name."""
+    read: list[Token] = []
+    for token in marked:
+        last = read[-1] if read else None
+        if last is not None and token.sort == "word" and last.lower in ("gelatin", "gelatine") and _is_sponge(token):
+            text = clause[last.start : token.end]
+            read[-1] = replace(last, text=text, end=token.end, misspelt=True)
+        else:
+            read.append(token)
+    return read
+
+
+def _is_sponge(token: Token) -> bool:
+    return token.lower[0] == "s" and len(token.lower) >= _SHORTEST_SPONGE and _slips(token.lower, "sponge", 1)
+
+
+def _formed(marked: list[Token], clause: str) -> list[Token]:
+    """Join a listed drug that the action base lacks with the form named behind it: "Paclitaxel Liposome"."""
+    read: list[Token] = []
+    for token in marked:
+        last = read[-1] if read else None
+        if last is not None and last.sort == "unknown" and token.lower in FORMS and token.start - last.end == 1:
+            text = clause[last.start : token.end]
+            read[-1] = replace(last, text=text, end=token.end, agent=text)
+        else:
+            read.append(token)
+    return read
 
 
 def _sizes(token: Token) -> bool:

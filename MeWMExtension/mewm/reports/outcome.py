@@ -54,6 +54,7 @@ class Reading:
         final: whether it is said to be the last thing seen.
         first: whether it is what an angiogram showed, and not said to be a later one.
         diagnostic: whether it is said of the angiogram of a certain vessel, as one looks for what feeds the tumour.
+        slight: whether all it says is that a slight rest is left.
     """
 
     about: str
@@ -64,6 +65,7 @@ class Reading:
     final: bool = False
     first: bool = False
     diagnostic: bool = False
+    slight: bool = False
 
 
 @dataclass(frozen=True)
@@ -86,20 +88,33 @@ def read_outcomes(clauses: Iterable[Clause], title: str) -> list[Reading]:
     found: list[Reading] = []
     imaging = bool(words.CROSS_SECTION.search(title)) and not words.ANGIOGRAPHY.search(title)
     topic = ""
+    place: frozenset[str] = frozenset()
     for clause in clauses:
         if section(clause.heading) in ("history", "plan"):
             continue
+        place = _place(clause, place)
         goes_on = (
-            words.PRONOUN.search(clause.lower) or words.WHERE.match(clause.lower) or words.ELLIPSIS.match(clause.lower)
+            words.PRONOUN.search(clause.lower)
+            or words.HERE.match(clause.lower)
+            or words.ELLIPSIS.match(clause.lower)
+            or words.TRACE.match(clause.lower)
         )
         start = topic if goes_on else ""
         told = start or words.TOPIC.search(clause.lower) or words.RESULT.search(clause.heading)
         if not told and len(clause.lower) > _SHORT:
             continue
         parts = _parts(clause, start)
-        found += _read(clause, parts, imaging)
+        found += (r if r.where else replace(r, where=place) for r in _read(clause, parts, imaging))
         topic = next((p.about for p in reversed(parts) if p.about), topic)
     return found
+
+
+def _place(clause: Clause, place: frozenset[str]) -> frozenset[str]:
+    """Return the place of which a clause speaks unless it names another: the one before the last colon."""
+    head = words.HEAD.match(clause.lower)
+    if head:
+        return frozenset(words.WHERE.findall(head[0]))
+    return frozenset() if clause.heading or words.LATER.search(clause.lower) else place
 
 
 def _read(clause: Clause, parts: list[_Part], imaging: bool) -> Iterator[Reading]:
@@ -109,8 +124,11 @@ def _read(clause: Clause, parts: list[_Part], imaging: bool) -> Iterator[Reading
         return
     past = words.PAST.search(clause.lower)
     compared = past and clause.lower[: past.start()].endswith(words.COMPARED)
-    if (past and not compared) or words.BOTH_TIMES.search(clause.lower):
+    if words.BOTH_TIMES.search(clause.lower):
         return
+    if past and not compared:
+        # "Blush before embolization, traces after": what is told of later.
+        parts = [p for p in parts if p.start >= past.end() and words.AFTERWARDS.search(p.text)]
     before = ""
     for part, following in pairwise([*parts, _Part("", 0, 0, "")]):
         if part.about == "shunt" and (words.SHUNT.search(part.text) or changes(part.text)):
@@ -120,6 +138,8 @@ def _read(clause: Clause, parts: list[_Part], imaging: bool) -> Iterator[Reading
                 behind = words.STAIN.search(following.text) or words.SUPPLY.search(following.text)
                 said = following.text[behind.end() :] if behind else following.text
                 value = state(said) if changes(said) else value
+            if words.SHUT_SHUNT.search(clause.lower):
+                value = "closed"
             if before == "reduced" and words.NOT_GONE.search(part.text):
                 value = before
             before = value
@@ -129,22 +149,26 @@ def _read(clause: Clause, parts: list[_Part], imaging: bool) -> Iterator[Reading
             yield Reading("deposition", stated, clause.start + part.start, clause.start + part.end)
     cross = words.CROSS_SECTION.search(clause.heading or clause.lower) and not words.ANGIOGRAPHIC.search(clause.lower)
     if not (imaging or cross):
-        for about, reached in _levels(clause.lower, parts):
+        for about, reached, slight in _levels(clause.lower, parts):
             where = frozenset(words.WHERE.findall(clause.lower))
+            if not where and words.SOME_OF.search(clause.lower):
+                # "Two of the three feeders" are not "the third" of the next sentence.
+                where = frozenset(["some"])
             final = bool(words.FINAL.search(clause.lower))
             first = bool(words.SHOWN.search(clause.lower)) and not words.LATER.search(clause.lower)
             diagnostic = first and bool(words.DIAGNOSTIC.search(clause.lower))
-            yield Reading(about, reached, clause.start, end, where, final, first, diagnostic)
+            yield Reading(about, reached, clause.start, end, where, final, first, diagnostic, slight)
 
 
-def _levels(text: str, parts: list[_Part]) -> Iterator[tuple[str, int]]:
-    """Yield the level of staining and of supply that the parts of a clause come to."""
+def _levels(text: str, parts: list[_Part]) -> Iterator[tuple[str, int, bool]]:
+    """Yield the level of staining and of supply that a clause comes to, and whether only a slight rest is told."""
     levels: dict[str, list[int]] = {"supply": [], "staining": [], "vessels": []}
     residual = {"supply": False, "staining": False, "vessels": False}
     for part, following in pairwise([*parts, _Part("", 0, 0, "")]):
         if part.about not in levels:
             continue
-        value, rest = level(part.text, part.about == "staining")
+        said = part.text
+        value, rest = level(said, part.about == "staining")
         if (
             value is None
             and not rest
@@ -152,8 +176,9 @@ def _levels(text: str, parts: list[_Part]) -> Iterator[tuple[str, int]]:
             and not words.VERB.search(part.text)
         ):
             # Two subjects share the predicate behind the second: "arteries and staining disappeared".
-            value, rest = level(following.text, part.about == "staining")
-        if rest and any(_elsewhere(part, p) for p in parts):
+            said = following.text
+            value, rest = level(said, part.about == "staining")
+        if rest and any(_elsewhere(part, p) for p in parts) and not words.SLIGHT_REST.search(said):
             # What is left of another part of the tumour is no small rest of this one.
             value, rest = 2, False
         if value is not None and words.SEQUENCE.search(part.text):
@@ -173,7 +198,7 @@ def _levels(text: str, parts: list[_Part]) -> Iterator[tuple[str, int]]:
             # Feeders occluded: staining that is left is slight, staining unchanged is another feeder's.
             value = 3 if value == 2 and not values else 2 if value == 1 else value
         if value is not None:
-            yield about, value
+            yield about, value, not values and residual[about] and bool(words.SLIGHT_REST.search(text))
 
 
 def _elsewhere(part: _Part, other: _Part) -> bool:
@@ -197,7 +222,7 @@ def _parts(clause: Clause, about: str) -> list[_Part]:
         if part.startswith(("nor", "or")) and parts and words.NO.search(parts[-1].text):
             # "No stain or shunt" denies both.
             part = f"no{part[part.index('r') + 1 :]}"
-        if named := _topic(part, text, bool(filled)):
+        if named := _topic(part, text, bool(filled), about):
             about = named
         elif about in ("staining", "supply", "vessels") and len(part) > _LONG and not changes(part):
             about = ""
@@ -209,12 +234,12 @@ def _parts(clause: Clause, about: str) -> list[_Part]:
     return parts
 
 
-def _topic(part: str, text: str, filled: bool) -> str:
-    """Return what a part of a clause is about by its own words, ``""`` if they do not say."""
-    if words.SHUNT.search(part):
+def _topic(part: str, text: str, filled: bool, about: str) -> str:
+    """Return what a part of a clause is about by its own words, ``""`` if they do not say; ``about`` it was so far."""
+    if words.SHUNT.search(part) or (about == "shunt" and words.LESS_FLOW.match(part)):
         return "shunt"
     deposited = words.DEPOSITED.search(part) or (words.DEPOSIT.search(part) and words.OIL.search(text))
-    if deposited or (filled and "fill" in part):
+    if deposited or (filled and ("fill" in part or "saturat" in part)):
         return "deposition"
     if words.STAIN.search(part):
         return "staining"
@@ -256,7 +281,10 @@ def _places(found: list[Reading]) -> list[Reading]:
             break
         if all(not reading.where & where for where in last):
             last[reading.where] = reading
-    value = worst([cast("int", r.value) for r in last.values()], False)
+    values = [cast("int", r.value) for r in last.values()]
+    if max(values) > 2:
+        values = [3 if r.slight else cast("int", r.value) for r in last.values()]
+    value = worst(values, False)
     return found if value is None else [*found, replace(found[-1], value=value)]
 
 

@@ -18,7 +18,7 @@ def level(phrase: str, staining: bool) -> tuple[int | None, bool]:
         phrase: a part of a clause about staining or supply.
         staining: whether it is about staining.
     """
-    phrase = words.ENDED.sub("", phrase)
+    phrase = words.HEALTHY.sub("", words.ENDED.sub("", phrase))
     if words.UNTREATED.search(phrase):
         return None, False
     if staining and (sign := words.SIGN.search(phrase)):
@@ -65,6 +65,8 @@ def level(phrase: str, staining: bool) -> tuple[int | None, bool]:
         return near, left
     if rest and words.SMALL.search(phrase):
         return 3, False
+    if rest and words.SLIGHT_REST.search(phrase) and not words.LESS.search(words.SLIGHT_REST.sub("", phrase)):
+        return None, True
     if less:
         strong = (
             words.STRONG.search(words.LESS_THAN_IT_WAS.sub("less", phrase)) or near == 3
@@ -88,6 +90,8 @@ def level(phrase: str, staining: bool) -> tuple[int | None, bool]:
         return (None, True) if words.WEAK.search(phrase) else (1, False)
     if staining and words.SLIGHT.search(phrase):
         return None, True
+    if staining and words.TRACE.match(phrase):
+        return 3, False
     if words.DEGREE.search(phrase) and not words.VERB.search(phrase):
         return 2 if words.WEAK.search(phrase) else near, False
     return None, bool(words.EXCEPT.search(phrase))

@@ -28,10 +28,12 @@ STAIN = _any(
     neo-?(?:vascul|angiogen)\w* |
     (?:residual|persistent|viable|no|without|arterial) (?:\w+ ){0,2}enhancement |
     enhanc\w+ (?:of|in) (?:the )?TUMOUR | TUMOUR (?:\w+ ){0,3}enhanc\w+ | as (?:hyper)?vascular |
-    (?:non-?|un)(?:perfus|enhanc|opacif|stain|fill|vascular)\w+ | (?:residual|remaining|persistent) perfusion |
+    (?:non[- ]?|un)(?:perfus|enhanc|opacif|stain|fill|vascular|visuali)\w+ |
+    (?:residual|remaining|persistent) perfusion |
     (?:residual|persistent|viable) tumou?r(?! ?-?(?:feed|vess|art|suppl|branch)) |
     de-?(?:hyper)?vascular\w* | abnormal (?:tumou?r )?(?:vessels|enhancement) | perfusion of the |
-    TUMOUR(?: is| was| are| were)? (?:\w+ ){0,2}perfus\w+ |
+    TUMOUR(?: is| was| are| were)? (?:\w+ ){0,2}perfus\w+ | no longer perfus\w+ |
+    (?:rest|residue|remnant|traces?) of (?:the )?contrast |
     fill\w* (?:of )?(?:the )?tumou?r | contrast (?:uptake|filling|enhancement) | uptake of contrast |
     tumou?r(?:al)? contrast | contrast (?:in|of|within) the TUMOUR | tak\w+ up (?:\w+ )?contrast |
     TUMOUR (?:\w+ ){0,3}(?:without|free of) (?:any )?contrast |
@@ -73,7 +75,7 @@ DEPOSIT = re.compile(
     r"stain\w* well|well[- ]stained|tak(?:en?|es) up(?! (?:\w+ )?contrast)|took up(?! (?:\w+ )?contrast)|"
     r"storage|stored|enrichment|"
     r"covered (?:by|with) (?:the )?(?:lipiodol|oil|iodi))\w*|"
-    r"\b(?:lipiodol|iodi[sz]ed oil|oil|emulsion) (?:\w+ly )?(?:staining|filling|fill(?:s|ed)|cover(?:s|ed)|"
+    r"\b(?:lipiodol|iodi[sz]ed oil|oil|emulsion) (?:\w+ly )?(?:stain(?:ing)?\b|filling|fill(?:s|ed)|cover(?:s|ed)|"
     r"is dense|was dense)"
 )
 DEPOSITED = re.compile(r"\bdeposi\w+|\baccumulat\w+|(?<!contrast )\buptake\b(?! of contrast)|\bretention\b")
@@ -94,7 +96,7 @@ TOPIC = re.compile(
     r"nutri|nourish|circul|flow|stasis|stagn|static|occlu|block|(?:complete|total|partial|vessel|arterial|to|"
     r"until) emboli[sz]|end-?point|effect|arter|vessel|target|shunt|fistul|av[fs -]|ap[fs -]|a-[vp]|early|depos|"
     r"uptake|accumul|retention|retained|coverage|distribut|took up|taken up|takes? up|cover|"
-    r"storage|stored|enrichment|contrast|nothing|thorough|\d ?%|"
+    r"storage|stored|enrichment|saturat|contrast|nothing|thorough|\d ?%|"
     r"per ?cent|opacif|angiogra|arteriogra|dsa|sace|picture|appearance|"
     r"no longer|emboli[sz]ed|emboli[sz]ation (?:was|is)|demonstr|"
     r"(?:tumou?r|lesion|nodule|mass|hepatoma|hcc).* (?:not|fail|as) "
@@ -102,7 +104,8 @@ TOPIC = re.compile(
 GOOD = _any(
     r"""
     satisf\w+ | good | well | dense(?:ly)? | complet\w+ | compact\w* | excellent | homogen\w+ | full\w* |
-    uniform\w* | intense\w* | whole | entire\w* | throughout | adequate\w* | ideal | perfect\w* | strong\w* | great
+    uniform\w* | intense\w* | whole | entire\w* | throughout | adequate\w* | ideal | perfect\w* | saturated |
+    strong\w* | great
     """
 )
 FAIR = _any(
@@ -140,7 +143,7 @@ GONE = re.compile(
     r"(?:stai?n\w*|blush)\W+0|(?:was|were|is|are|completely) cut|zero|nil|undetect\w+|unseen|"
     r"(?:in)?complete\w* (?:removed|ablated)|(?:removal|ablation) of|ablated|erased|grade 0|tied off|amputated|"
     r"went away|(?:fully|complete\w*|total\w*|entirely) (?:suppress|inhibit|clear|remov)\w+|"
-    r"(?:non-?|un)(?:perfus|enhanc|opacif|stain)\w+|"
+    r"(?:non[- ]?|un)(?:perfus|enhanc|opacif|stain|fill|visuali)\w+|"
     r"imperceptib\w+|exclud\w+|exclusion|wiped out|destroyed|clogged|deprived|"
     r"tree in winter|pruned[- ]tree|(?:without|free of) (?:any )?contrast)\b|\(-\)|\(\s*-\s*\)|\bnegative\b|: ?-\s*$"
 )
@@ -188,6 +191,8 @@ WEAK = _any(
 SAME = _any(
     r"""
     unchanged | unaltered | same as before | the same | identical | persist\w* | still | patent | fail\w* |
+    as (?:at|in|on) (?:the )?(?:beginning|start|outset|baseline|first|initial\w*) |
+    as (?:it|they) (?:did|was|were|had) |
     unaffected | untouched | equal\w* | comparable | ineffective | to no avail | without success | without effect |
     as \w+ as (?:before|previously|at baseline|initially) |
     similar to (?:that |those |the (?:stain|blush)\w* )?before |
@@ -204,14 +209,17 @@ CHANGE = _any(
 )
 REST = _any(
     r"""
-    resid\w+ | remaining | remnant | remain\w* | rest | (?:branch\w*|feeders?|vessels?|rim|area|stain\w*|blush) left |
-    (?:partly|partially|some|little|few|was|is|still) left
+    resid\w+ | remaining | remnant\w* | remain\w* | rest |
+    (?:branch\w*|feeders?|vessels?|rim|area|stain\w*|blush) left |
+    (?:partly|partially|slightly|faintly|weakly|barely|some|little|few|was|is|still) left |
+    (?:hint|traces?|whisper|wisp|whiff|ghost|touch|suggestion) of
+    (?:\w+ )?(?:stain|blush|contrast|enhanc|perfus|vascular)\w*
     """
 )
 NOT_SEEN = re.compile(
     r"\bno longer\b|\b(?:not?|without|hardly|barely|scarcely|only just) (?:\w+ ){0,2}(?:seen|visible|visuali[sz]ed|"
     r"detect\w+|found|observed|identified|discern\w+|demonstr\w+|apparent|suppli\w+|shown|noted|displayed|depicted|recogni\w+|"
-    r"evident|made out|opacif\w+|fill\w*|enhanc\w*|perfus\w*)\b|"
+    r"evident|made out|opacif\w+|fill\w*|enhanc\w*|perfus\w*|stain(?:s|ed)?)\b|"
     r"\bfail\w* to (?:opacif|fill|enhanc|stain|show)\w*|\bnothing\b[^,;]{0,40}\b(?:remain\w*|left|seen|visible)\b"
 )
 # So little is left that the rest counts as gone, unlike "faint" or "slight" staining, which may be everywhere.
@@ -236,11 +244,13 @@ NO_FEEDER = re.compile(
     r"feed\w+)(?!.*\bfrom\b)"
 )
 FAILED = re.compile(r"\bfail\w* (?:to|of)\b(?! (?:opacif|fill|enhanc|stain|show))|\bunable to\b|\bunsuccessful\w*")
-FILLED = re.compile(r"\bfill\w* (?:of )?(?:the )?(?:\w+ )?(?:with|by) (?:the )?(?:lip|iodi|oil|emulsion)")
+FILLED = re.compile(r"\b(?:fill|saturat)\w* (?:of )?(?:the )?(?:\w+ )?(?:with|by) (?:the )?(?:lip|iodi|oil|emulsion)")
 SMALL = _any(
     r"""
     minimal | tiny | (?:faint|thin|narrow|slight) rim | minute | few | trace | traces | punctate | negligible |
-    scanty | little | hint | suggestion | wisp | whiff |
+    scanty | little | hint | suggestion | wisp | whiff | whisper | ghost |
+    (?:only|merely|just|nothing but|nothing more than)
+    (?:an? |some |the )?(?:very )?(?:faint|slight|weak|mild|subtle|marginal) (?:rest|residu\w+|remnant\w*|remains) |
     minor (?:\w+ )?(?:stain|blush|enhanc|rest|residu|remnant|part)\w* |
     small (?:area|amount|part|portion|patch|spot|rim|focus|residu\w+|remnant|nodule|branch)\w* |
     (?:one|single|slender|thin) (?:\w+ )?(?:branch|feeder|vessel|twig) | only a small | only minimal
@@ -249,7 +259,23 @@ SMALL = _any(
 # A part with such a word has its own predicate, or shares none.
 VERB = _any(r"was | were | is | are | has | had | could")
 # The degree alone, where the subject stands before: "in segment 6 almost total".
-DEGREE = re.compile(r"\b(?:total|complet\w+|sub-?total|incomplet\w+|partial\w*|partly|in part|fully)\W*$")
+DEGREE = re.compile(
+    r"\b(?:total|complet\w+|sub-?total|near-?complete|incomplet\w+|partial\w*|partly|in part|fully)"
+    r"(?: (?:effect|result|response|success))?\W*$|\b(?:nearly|almost) so\W*$"
+)
+# The degree of what is left, said of the staining named before: "marked before, trace only after".
+TRACE = re.compile(
+    r"^\W*(?:(?:and|now|then|only|mere(?:ly)?|just|an?|some|finally|at the end|post|after\w*|faint|slight|tiny) )*"
+    r"(?:traces?|hint|whiff|wisp|whisper|suggestion|minimal|negligible|very little)\b"
+)
+# So little that it counts as a small rest of a tumour that is gone elsewhere.
+SLIGHT_REST = _any(
+    r"""
+    (?:slight\w* | faint\w* | weak\w* | minimal\w* | minor | tiny | traces? | mild\w* | discreet | discrete)
+    (?:\w+ )?(?:resid\w+ | rest | remnant\w* | left | remain\w*) |
+    (?:resid\w+ | remaining) (?:slight | faint | weak | minimal | minor | tiny | mild)
+    """
+)
 OTHERWISE = re.compile(r"\botherwise\b")
 # "The blush disappeared in S2, not in S8."
 NOT_THERE = re.compile(r"^\W*not (?:in|at|of|for) ")
@@ -289,12 +315,16 @@ WHERE = re.compile(
     r"\b(?:(?:s(?:eg(?:ments?|\.)? ?)?|a)-?(?:\d|i{1,3}v?|iv|vi{0,3})[ab]?\b|right|"
     # "Some staining left" names no side.
     r"(?<!stain )(?<!staining )(?<!blush )(?<!enhancement )(?<!little )(?<!some )"
-    r"(?<!is )(?<!was )(?<!are )(?<!were )left|middle|caudate|phrenic|omental|"
+    r"(?<!is )(?<!was )(?<!are )(?<!were )(?<!tly )(?<!kly )left|middle|caudate|phrenic|omental|"
     r"(?<!right )(?<!left )(?<!middle )hepatic art|"
-    r"(?:tumou?r|lesion|nodule|target) (?:no\.? ?|#)?(?:\d|[abc])\b|"
+    r"(?:tumou?r|lesion|nodule|target|branch|feeder|vessel) (?:no\.? ?|#)?(?:\d|[abc]|one|two|three)\b|"
+    r"r(?:ha|ipa)\b|l(?:ha|ipa)\b|mha\b|"
     r"collateral\w*|extrahepatic|the rest|gastric|mammary|intercostal|upper|lower|anterior|posterior|medial|"
     r"lateral|first|second|third|other|peripher\w+)"
 )
+# A clause about a place: "in segment 8 it is unchanged"; a heading that names one: "Segment 7: 50 mg to stasis."
+HERE = re.compile(rf"^(?:(?:in|on|at|from|of|the) )*{WHERE.pattern}")
+HEAD = re.compile(rf"^(?:(?:in|on|at|the|to) )*{WHERE.pattern}[^:;,.]{{0,30}}:(?! ?\d+:)")
 NONE = re.compile(r"\b(?:none|nil)\b(?! left)|: ?no\b")
 SHUNT_DENIED = re.compile(
     r"\b(?:no|nor|neither|without|free of|lack of|negative for|never)\b"
@@ -360,6 +390,8 @@ ENDED = re.compile(
     r"discontinued|interrupted|ended)\b"
 )
 SIGN = re.compile(r"\((?:±|\+/-|\+)\)(?!.*\(-\))")
+# The liver that was not treated is no rest of the tumour.
+HEALTHY = re.compile(r"\b(?:rest|remainder) of (?:the )?(?:\w+ )?(?:liver|lobe|parenchyma|organ)\b|\bremaining liver\b")
 # What nobody tried is no failure.
 UNTREATED = re.compile(r"\bnot (?:treated|reach\w*|targeted|accessible)\b|\buntreated\b")
 REMAINDER = re.compile(r"\b(?:rest|remainder|remaining part) of\b")
@@ -409,14 +441,27 @@ SEQUENCE = _any(
 PARTS = re.compile(
     r",(?!\d| (?:about |approximately |ca\.? |around |some |roughly |by |only )*\d+ ?%(?! of (?:the |this )?"
     rf"{_TUMOUR}))|"
-    r"\bn?or\b|\b(?:and|(?<!all )but(?! (?:persist|resid|incomplete|partial|not complete|still (?:present|"
+    r"\bn?or\b|\b(?:and|(?<!all )(?<!nothing )but(?! (?:persist|resid|incomplete|partial|not complete|still (?:present|"
     r"visible)))|while|whereas|with|although|though|followed by|(?<!was )(?<!were )then|despite|except)\b|"
     r"(?:(?<=disappeared)|(?<=occluded)|(?<=reduced)|(?<=unchanged)) (?=(?:lipiodol |oil )?deposit)|\s-\s|/(?=\s)"
 )
-CROSS_SECTION = _any(r"ct | mri | mr(?!\.) | follow-?up | computed | magnetic")
+CROSS_SECTION = _any(r"(?<!cone beam )(?<!cone-beam )ct | mri | mr(?!\.) | follow-?up | computed | magnetic")
 ANGIOGRAPHIC = re.compile(r"angio|arteriogra|dsa|completion|\bruns?\b|embol|blush|stain|stasis|tace|inject")
 ANGIOGRAPHY = re.compile(r"angio|arterio|dsa|tace\b|emboli[sz]ation|procedure")
 PAST = re.compile(r"(?:prior to|before (?:the )?(?:embol|treat|tace)|pre-?(?:embol|treat|tace))")
+# "Particles were used to close the shunt, with success."
+SHUT_SHUNT = re.compile(
+    r"(?:\bto (?:close|occlude|seal|block|plug|shut|obliterate|emboli[sz]e)\b[^;]{0,30}\b(?:shunt|fistul)|"
+    r"\b(?:shunt|fistula) (?:closure|occlusion|emboli[sz]ation)\b)[^;]*"
+    r"\b(?<!without )(?:with success|success(?:ful(?:ly)?)?)\b"
+)
+# Of a shunt: "persisted, but with less flow".
+LESS_FLOW = re.compile(
+    r"^\W*(?:(?:but|yet|although|though|with|at|an?|has|had|the) )*"
+    r"(?:less|lower|reduced|slower|diminished|weaker|decreased|smaller) "
+    r"(?:\w+ )?(?:flow|inflow|volume|calib|size|intens|extent)"
+)
 BOTH_TIMES = re.compile(r"\bbefore (?:and|or|nor) after\b")
+AFTERWARDS = _any(r"after | afterwards | thereafter | post | at the end | finally | now")
 # Before one of these words "before treatment" is what the end is compared with.
 COMPARED = ("than ", "with ", "to ", "that ", "as ")

@@ -26,7 +26,7 @@ _PLACE = re.compile(r"(?:[sa]-?\d[ab]?|s(?:i{1,3}|iv|vi{0,3})[ab]?)$")
 _MIXING = _words("emulsified mixed dissolved suspended stirred shaken blended emulsion suspension")
 _MIXES = re.compile(r"\b(?:mix|emuls|suspen|shak|stir|blend)")
 _AT_PLACE = re.compile(
-    r"(?:right|left|rha|lha|mha|seg(?:ment)?s?\b|[sa]-?\d|lesion|nodule|target|via|into)\b[^:;]{0,30}:"
+    r"(?:right|left|rha|lha|mha|seg(?:ment)?s?\b|[sa]-?\d|lesion|nodule|tumou?r|target|branch|feeder|via|into)\b[^:;]{0,30}:"
 )
 _DELIVERED = _words("delivered administered injected given infused instilled used")
 _REST = _words("rest remainder remaining balance only thrown unadministered") | LEFT_OVER

@@ -114,7 +114,8 @@ SUPPORTIVE = _names(
 )
 _NOT_CARRIERS = frozenset(name for names in SUPPORTIVE for name in names.split()) | {"blood"}
 CARRIERS = (TYPED_CARRIERS - _NOT_CARRIERS) | _words(
-    "admixture aliquot aliquots ns nss gns d5w bile cocktail distilled effluent emulsions injectate nacl urine volume"
+    "admixture aliquot aliquots ns nss gns d5w bile cocktail distilled effluent emulsions injectate nacl product urine "
+    "volume"
 )
 MIXED = _words(
     """
@@ -295,5 +296,7 @@ _SMALL_WORDS = _words(
     """
 )
 # How often a medicine is taken: no name, and the amount before it is none of the treatment.
+# Forms of a drug: no name of their own, part of the name of a drug nobody lists.
+FORMS = _words("liposome liposomes liposomal micelle micelles micellar nanoparticle nanoparticles")
 OFTEN = _words("bd bds od tds tid bid qd qds qid prn sos hs stat daily nocte mane")
-PLAIN = PLAIN_WORDS | _REPORT_PLAIN | GIVING | PARTICLES | _SMALL_WORDS | OFTEN
+PLAIN = PLAIN_WORDS | _REPORT_PLAIN | GIVING | PARTICLES | _SMALL_WORDS | OFTEN | FORMS

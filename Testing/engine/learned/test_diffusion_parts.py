@@ -297,17 +297,6 @@ def test_a_change_is_nothing_where_nothing_is_treated():
     assert torch.equal(model.from_target(torch.ones_like(post), case) == case.pre, (gate == 0).expand_as(post))
 
 
-def test_companding_brings_necrosis_nearer_to_oil_and_a_wild_guess_stays_finite():
-    model = ActionDiffusion(AGENTS, vars(TINY_TOWER), widths=(16, 24), token_dim=32, compand=4.0)
-    gate, rest = torch.ones(1, 1, 4, 4, 4), torch.zeros(1, 8, 4, 4, 4)
-    case = CaseConditions(rest, rest, gate, gate, torch.zeros(1, 2))
-    necrosis, oil = (float(model.to_target(rest + size, case).mean()) for size in (-0.12, 1.2))
-    assert -necrosis / oil > 0.19
-    assert torch.isfinite(model.from_target(rest + 1000.0, case)).all()
-    with pytest.raises(InputError, match="compand"):
-        ActionDiffusion(AGENTS, vars(TINY_TOWER), target="post", compand=4.0)
-
-
 # Attenuation
 
 

@@ -40,7 +40,6 @@ from mewm.training.dynamics.latents import (  # noqa: E402
     spread_of_change,
 )
 from mewm.training.dynamics.loss import coarse_error, diffusion_loss, draw_times, weighted_error  # noqa: E402
-from mewm.training.dynamics.validation import held_out  # noqa: E402
 from mewm.training.learner import Step  # noqa: E402
 
 TOWER = {"merges": 128, "context_length": 24, "width": 16, "layers": 1, "heads": 2, "dim": 16}
@@ -101,16 +100,8 @@ def test_latents_are_computed_once_and_hold_what_they_say(cohort, latents, tmp_p
     for _ in range(2):
         open_latents(cohort, latents.rows[:1], StandInCodec(), Attenuation(), tmp_path, lambda *n: calls.append(n))
     assert calls == [(1, 1)]
-    spread, companded = spread_of_change(latents)
-    assert spread.shape == (8,) and bool((spread > 0).all()) and bool((companded == 1).all())
-    # In units of both spreads a companded change has the size that the noise has.
-    model = tiny_model(compand=4.0)
-    for buffer, found in zip((model.spread, model.companded_spread), spread_of_change(latents, 4.0), strict=True):
-        buffer.copy_(found)
-    case, post = held_out(latents, list(range(len(latents.rows))), torch.device("cpu"))
-    inside = (case.gate > 0).expand_as(post)
-    assert float(model.to_target(post, case)[inside].square().mean()) == pytest.approx(1.0, abs=0.02)
-    assert torch.allclose(model.from_target(model.to_target(post, case), case)[inside], post[inside], atol=1e-3)
+    assert spread_of_change(latents).shape == (8,)
+    assert bool((spread_of_change(latents) > 0).all())
 
 
 def test_the_level_comes_from_the_report_else_from_the_response_or_not_at_all(cohort):

@@ -8,7 +8,7 @@ from mewm.errors import InputError
 from mewm.reports.extract import MAX_CHARACTERS, extract
 from mewm.reports.render import describe, suggest_protocol
 
-OWN = tuple(f"reports_{letter}" for letter in "abcdefghijklmnopqrst")
+OWN = tuple(f"reports_{letter}" for letter in "abcdefghijklmnopqrstu")
 
 
 def protocol(text):
@@ -139,6 +139,32 @@ def test_outcome_words_never_reach_the_protocol(published):
             "NBCA was held in reserve but was not needed. Lipiodol 5 ml. Shunt sealed by the sponge.",
             "Lipiodol 5 ml; Gelatin Sponge",
         ),
+        # Beads and their drug, their dose or their size told apart.
+        (
+            "Branch A: 30 mg of doxorubicin-loaded DC Beads 100-300 µm. Branch B: 20 mg. Total dose 50 mg doxorubicin.",
+            "Doxorubicin-eluting Beads 50 mg 100-300 µm",
+        ),
+        (
+            "Segment 7: 100-300 µm DC Beads with 40 mg doxorubicin.\nIMPRESSION: total of 40 mg doxorubicin.",
+            "Doxorubicin-eluting Beads 40 mg 100-300 µm",
+        ),
+        (
+            "Epirubicin 60 mg, CalliSpheres 100-300 µm. The beads were loaded with the drug for 30 min.",
+            "CalliSpheres loaded with Epirubicin 60 mg 100-300 µm",
+        ),
+        (
+            "IRINOTECAN BEADS. Norvalon 100 µm loaded with irinotecan 100 mg",
+            "Norvalon loaded with irinotecan 100 mg 100 µm",
+        ),
+        # What was not used in the end, what there was none of.
+        ("NBCA 0.5 ml, reserved for a fistula, was in the end not required. Lipiodol 5 ml.", "Lipiodol 5 ml"),
+        ("Gelatin sponge was in the end not needed. Lipiodol 5 ml.", "Lipiodol 5 ml"),
+        ("TACE with idarubicin; the pharmacy had none, epirubicin 30 mg was used instead.", "Epirubicin 30 mg"),
+        ("TACE Seg. 6, 4 ml Lipiodol / 20 mg Epirubicin, glue not necessary.", "Lipiodol 4 ml; Epirubicin 20 mg"),
+        ("Cisplatin 50 mg and Lipiodol 5 ml were not given; Epirubicin 30 mg", "Epirubicin 30 mg"),
+        ("Epirubicin 20 mg and 8 ml Lipiodol; 6 ml of the product went into S5", "Epirubicin 20 mg; Lipiodol 8 ml"),
+        ("Docetaxel Liposome 40 mg and Lobaplatin 20 mg", "Docetaxel Liposome 40 mg; Lobaplatin 20 mg"),
+        ("Gelatine Spunge particles 350-560um; Lipiodol 5 ml", "Gelatin Sponge 350-560 µm; Lipiodol 5 ml"),
     ],
 )  # fmt: skip
 def test_what_is_given(text, means):
@@ -276,6 +302,12 @@ def test_attenuation_level(text, level):
         ("Lipiodol storage in the tumour good.", None, "good"),
         ("NBCA was not needed as the shunt closed after gelatin sponge.", "closed", None),
         ("Lipiodol uptake was moderate.", None, "moderate"),
+        ("Lipiodol stain is dense.", None, "good"),
+        ("Incomplete saturation of the tumor with Lipiodol.", None, "poor"),
+        ("Lipiodol was injected until complete saturation of the tumor.", None, None),
+        ("A shunt was noted. PVA 500-700 µm was used to close the shunt, successfully.", "closed", None),
+        ("PVA 500 µm to close the shunt, without success.", "present", None),
+        ("The fistula persisted but with less flow.", "reduced", None),
     ],
 )
 def test_shunt_and_deposition(text, shunt, deposition):

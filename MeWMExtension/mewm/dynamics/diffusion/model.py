@@ -15,8 +15,6 @@ from mewm.dynamics.diffusion.noise import NoiseProcess
 from mewm.errors import InputError
 
 TARGETS = ("change", "post")
-# Some twenty times the spread of a change: beyond it a wrong guess would grow exponentially.
-_LARGEST_BENT = 5.0
 NUMBERS = 2
 
 
@@ -53,9 +51,6 @@ class ActionDiffusion(nn.Module):
         target: what is noised: ``"post"``, the post-treatment latents as in the paper, or ``"change"``, post minus pre
             in units of its spread. A change is 0 wherever nothing was treated, so that a small network spends nothing
             on anatomy that it is given anyway.
-        compand: above 0 the target ``"change"`` is noised as ``asinh(compand · change)`` in units of its spread. Oil
-            changes a CT ten times as much as necrosis does, so without it what tells dead tumour from viable is less
-            than a hundredth of the squared error.
         see_lesion: whether the denoiser also sees the latents of the CT as it is. The paper shows it the CT without the
             lesion; but how a lesion enhances tells how it will answer.
         action: ``"full"``, ``"text"`` (no concept embeddings) or ``"none"`` (the protocol is hidden: mask-only
@@ -66,14 +61,12 @@ class ActionDiffusion(nn.Module):
     Attributes:
         process: the noise process.
         spread: (C,) spread of a change in each channel, 1 for the target ``"post"``.
-        companded_spread: (C,) the same after companding, 1 without it.
 
     Raises:
         InputError: an argument is not among those named.
     """
 
     spread: torch.Tensor
-    companded_spread: torch.Tensor
 
     def __init__(
         self,
@@ -82,7 +75,6 @@ class ActionDiffusion(nn.Module):
         latent_channels: int = 8,
         prediction: str = "flow",
         target: str = "change",
-        compand: float = 0.0,
         see_lesion: bool = True,
         action: str = "full",
         token_dim: int = 96,
@@ -99,13 +91,7 @@ class ActionDiffusion(nn.Module):
                 f"The dynamics model knows no target {target!r} with action {action!r}; choose a target among "
                 f"{', '.join(TARGETS)} and an action among full, text, none."
             )
-        if compand < 0 or (compand and target != "change"):
-            raise InputError(
-                f"The dynamics model cannot compand the target {target!r} by {compand:g}; give 0, or a number above 0 "
-                "with the target change."
-            )
         self.process, self.target, self.see_lesion = NoiseProcess(prediction), target, see_lesion
-        self.compand = compand
         self.knows_action, self.latent_channels = action != "none", latent_channels
         self.action = ActionEncoder(
             agents, TowerSettings(**(tower or {})), token_dim, places, concepts=action == "full"
@@ -115,7 +101,6 @@ class ActionDiffusion(nn.Module):
             latent_channels + beside, latent_channels, widths, blocks, attention, patch, token_dim, NUMBERS, fine=fine
         )
         self.register_buffer("spread", torch.ones(latent_channels))
-        self.register_buffer("companded_spread", torch.ones(latent_channels))
 
     def encode_action(self, actions: Actions, known: torch.Tensor | None = None) -> ActionTokens:
         """Return τ(a); where this model knows no action, or ``known`` (N,) is False, the token for "not told"."""
@@ -131,20 +116,13 @@ class ActionDiffusion(nn.Module):
 
     def to_target(self, post: torch.Tensor, case: CaseConditions) -> torch.Tensor:
         """Return post-treatment latents as the clean volume that is noised."""
-        if self.target != "change":
-            return post
-        change = (post - case.pre) / _each_channel(self.spread)
-        return torch.asinh(self.compand * change) / _each_channel(self.companded_spread) if self.compand else change
+        return (post - case.pre) / self._spread if self.target == "change" else post
 
     def from_target(self, clean: torch.Tensor, case: CaseConditions) -> torch.Tensor:
         """Return the post-treatment latents of a clean volume; those of before where nothing can change."""
-        if self.target == "change":
-            if self.compand:
-                bent = (clean * _each_channel(self.companded_spread)).clamp(-_LARGEST_BENT, _LARGEST_BENT)
-                clean = torch.sinh(bent) / self.compand
-            clean = case.pre + clean * _each_channel(self.spread)
-        return torch.where(case.gate > 0, clean, case.pre)
+        post = case.pre + clean * self._spread if self.target == "change" else clean
+        return torch.where(case.gate > 0, post, case.pre)
 
-
-def _each_channel(values: torch.Tensor) -> torch.Tensor:
-    return values.view(1, -1, 1, 1, 1)
+    @property
+    def _spread(self) -> torch.Tensor:
+        return self.spread.view(1, -1, 1, 1, 1)

@@ -75,11 +75,7 @@ def train_dynamics(
         latents = open_split(data, "train", codec, config, work)
         model = make_model(config, agents, codec.channels)
         model.action.text.load_state_dict(load_checkpoint(work / _TOWER)["tower"])
-        if model.target == "change":
-            for buffer, spread in zip(
-                (model.spread, model.companded_spread), spread_of_change(latents, model.compand), strict=True
-            ):
-                buffer.copy_(spread)
+        model.spread.copy_(spread_of_change(latents) if model.target == "change" else torch.ones(codec.channels))
         model.to(group.device, memory_format=torch.channels_last_3d)
         draws = pair_draws(
             latents, agents, config.tower, model.action.places, config.attenuation.share, config.loop.seed

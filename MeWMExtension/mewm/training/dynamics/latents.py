@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -85,36 +85,16 @@ def case_level(cohort: Cohort, row: CohortRow, attenuation: Attenuation) -> int 
     return RESPONSE_LEVELS.get(row.mrecist or "") if attenuation.without_report == "response" else None
 
 
-def spread_of_change(latents: Latents, compand: float = 0.0, cases: int = 128) -> tuple[torch.Tensor, torch.Tensor]:
-    """Return the spread of the change in each channel where something can change, and that of the companded change.
-
-    Args:
-        latents: of the train split.
-        compand: of :class:`mewm.dynamics.diffusion.model.ActionDiffusion`; at 0 the second is 1.
-        cases: how many of them are read.
-
-    Returns:
-        Two (C,) float32.
-    """
-    some = range(min(cases, len(latents.rows)))
-    spread = _root_mean_square(_change(latents, k) for k in some)
-    if not compand:
-        return torch.from_numpy(spread), torch.ones(len(spread))
-    units = spread[:, None]
-    return torch.from_numpy(spread), torch.from_numpy(
-        _root_mean_square(np.arcsinh(compand * _change(latents, k) / units) for k in some)
-    )
-
-
-def _change(latents: Latents, k: int) -> np.ndarray:
-    """Return post minus pre where something can change, (C, voxels) float32."""
-    inside = latents.masks[k, 1] > 0
-    return latents.volumes[k, POST][:, inside].astype(np.float32) - latents.volumes[k, PRE][:, inside]
-
-
-def _root_mean_square(changes: Iterable[np.ndarray]) -> np.ndarray:
-    squares, voxels = zip(*((np.square(change).sum(axis=1), change.shape[1]) for change in changes), strict=True)
-    return np.sqrt(np.maximum(np.sum(squares, axis=0) / max(sum(voxels), 1), 1e-6)).astype(np.float32)
+def spread_of_change(latents: Latents, cases: int = 128) -> torch.Tensor:
+    """Return the spread of the change in each channel where something can change, (C,) float32."""
+    squares, weights = [], []
+    for k in range(min(cases, len(latents.rows))):
+        gate = latents.masks[k, 1].astype(np.float32)
+        change = latents.volumes[k, POST].astype(np.float32) - latents.volumes[k, PRE].astype(np.float32)
+        squares.append((np.square(change) * gate).sum(axis=(1, 2, 3)))
+        weights.append(gate.sum())
+    mean = np.sum(squares, axis=0) / max(float(np.sum(weights)), 1.0)
+    return torch.from_numpy(np.sqrt(np.maximum(mean, 1e-6)).astype(np.float32))
 
 
 def _write(
