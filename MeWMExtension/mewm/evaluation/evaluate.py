@@ -123,10 +123,10 @@ def _summarise(
         "cases": len(tested),
         "config": asdict(config),
     }
-    untrained = context.registry.untrained
     if "synthesis" in config.parts:
         arrays = [read_arrays(out, row.case_id) for row in tested]
-        results["synthesis"] = summarise_synthesis(mine, arrays, config, out, features, perceptual, untrained)
+        absent = context.registry.absent(config)
+        results["synthesis"] = summarise_synthesis(mine, arrays, config, out, features, perceptual, absent)
     if "survival" in config.parts:
         learned = [records[row.case_id] for row in trained]
         results["survival"] = summarise_survival(learned, mine, config, info, out)

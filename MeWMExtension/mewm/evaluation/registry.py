@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from mewm.evaluation.config import EvaluationConfig
 
 NOT_TRAINED = "not trained"
+NOT_ASKED_FOR = "not asked for"
 WITHOUT_CONTRASTIVE = "text-conditioned diffusion without the contrastive loss"
 LEARNED = ("mask-only diffusion", WITHOUT_CONTRASTIVE, "action-conditioned diffusion")
 """Learned dynamics that the paper compares (DiffTumor's and TextoMorph's ideas, its own)."""
@@ -52,6 +53,11 @@ class Registry:
     def untrained(self) -> tuple[str, ...]:
         """Learned dynamics that nobody registered."""
         return tuple(name for name in LEARNED if name not in self.dynamics)
+
+    def absent(self, config: EvaluationConfig) -> dict[str, str]:
+        """Return why learned dynamics are no arm of an evaluation, by name."""
+        left_out = [name for name in LEARNED if name not in config.dynamics]
+        return {name: NOT_TRAINED if name in self.untrained else NOT_ASKED_FOR for name in left_out}
 
     def require(self, config: EvaluationConfig) -> None:
         """Check that every model and endpoint an evaluation names is known; nothing is asked.

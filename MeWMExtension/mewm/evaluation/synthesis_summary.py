@@ -12,7 +12,6 @@ from mewm.evaluation import figures
 from mewm.evaluation.case_page import PageCase, PageColumn, case_page, representative
 from mewm.evaluation.config import EvaluationConfig
 from mewm.evaluation.feature_networks import FeatureNetwork, FilterBank, PerceptualNetwork
-from mewm.evaluation.registry import NOT_TRAINED
 from mewm.evaluation.synthesis_metrics import SliceStack, fid, perceptual_distance
 from mewm.evaluation.tables import write_table
 from mewm.evaluation.truth_metrics import (
@@ -35,7 +34,7 @@ def summarise_synthesis(
     out: Path,
     features: FeatureNetwork,
     perceptual: PerceptualNetwork,
-    untrained: Sequence[str] = (),
+    absent: Mapping[str, str] | None = None,
 ) -> dict[str, Any]:
     """Write ``synthesis``, ``volumes`` and the figures; return everything as values.
 
@@ -46,7 +45,7 @@ def summarise_synthesis(
         out: folder to write to.
         features: network of FID.
         perceptual: network of LPIPS.
-        untrained: learned models that have no weights; they get a row without figures.
+        absent: learned models that were not measured, and why; they get a row without figures.
     """
     cases = [record["synthesis"] for record in records]
     arms = list(cases[0]["arms"])
@@ -59,7 +58,7 @@ def summarise_synthesis(
     retrieval = [case["arms"][arms[0]].get("retrieval") for case in cases]
     if any(distances is None for distances in retrieval):
         images = [{**row, "retrieval_top1": NO_RETRIEVAL} for row in images]
-    images += [{"arm": name, "cases": NOT_TRAINED} for name in untrained]
+    images += [{"arm": name, "cases": why} for name, why in (absent or {}).items()]
     write_table(images, out / "synthesis", f"Synthesis: FID with {features.name}; LPIPS with {perceptual.name}")
     reference = ", ".join(sorted({case["reference"] for case in cases}))
     write_table(volumes, out / "volumes", f"Simulated against true volumes (ml) and shares; true by: {reference}")

@@ -18,7 +18,8 @@ from mewm.dynamics.diffusion.dynamics import DiffusionDynamics  # noqa: E402
 from mewm.dynamics.diffusion.model import ActionDiffusion  # noqa: E402
 from mewm.dynamics.diffusion.sampler import SamplerSettings  # noqa: E402
 from mewm.errors import InputError, MewmError  # noqa: E402
-from mewm.evaluation.registry import LEARNED, known_models  # noqa: E402
+from mewm.evaluation.config import EvaluationConfig  # noqa: E402
+from mewm.evaluation.registry import LEARNED, known_models, plain_models  # noqa: E402
 from mewm.roi import cut_roi, paste_ct  # noqa: E402
 
 TINY = {
@@ -172,3 +173,7 @@ def test_models_are_chosen_by_name(tmp_path):
         choose_dynamics("wizard")
     registry = known_models({"mask-only diffusion": str(tmp_path)})
     assert "mask-only diffusion" not in registry.untrained
+    # A table says why a learned model has no figures.
+    assert registry.absent(EvaluationConfig())["mask-only diffusion"] == "not asked for"
+    assert "mask-only diffusion" not in registry.absent(EvaluationConfig(dynamics=("mask-only diffusion",)))
+    assert set(plain_models().absent(EvaluationConfig()).values()) == {"not trained"}
