@@ -121,6 +121,12 @@ def test_every_draw_is_played_as_the_plain_walk_plays_it():
             assert played.winners[number] == winner(space, risk, moves)
 
 
+def test_a_node_that_no_walk_met_is_drawn_when_it_is_asked_for():
+    table = DrawTable(lambda nodes: np.array([[node, node + 0.5] for node in nodes], float), 2)
+    table.rows([3, 1])
+    assert table.of(7).tolist() == [7.0, 7.5] and table.of(1).tolist() == [1.0, 1.5]
+
+
 def test_draws_without_any_complete_protocol_have_no_winner():
     offered = proposal(("raltitrexed",), ())
     space = SearchSpace(offered, ClinicalFacts(), Formulary.everything(), ExploreSettings(beams=2))

@@ -36,6 +36,12 @@ class DrawTable:
             self.risks = np.concatenate([self.risks, self._draw(missing)])
         return [self._row[node] for node in nodes]
 
+    def of(self, node: int) -> np.ndarray:
+        """Return a node's risk in each draw, ``(draws,)``."""
+        # The row first: drawing a missing node makes a new ``risks``.
+        row = self.rows([node])[0]
+        return self.risks[row]
+
 
 @dataclass(frozen=True)
 class Played:

@@ -221,7 +221,7 @@ class _Search:
         return TIE_WEIGHT if first[:shared] == second[:shared] else REPLICA_WEIGHT
 
     def _variance(self, table: DrawTable, node: int) -> float:
-        return float(table.risks[table.rows([node])[0]].var())
+        return float(table.of(node).var())
 
     def _disputes(
         self, table: DrawTable, played: Played, draw: int, moves: list[Move], favourite: int
@@ -233,7 +233,7 @@ class _Search:
         """
 
         def drawn(node: int) -> float:
-            return float(table.risks[table.rows([node])[0], draw])
+            return float(table.of(node)[draw])
 
         rival = int(played.winners[draw])
         if rival == NOBODY:
