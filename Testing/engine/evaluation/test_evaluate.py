@@ -13,7 +13,7 @@ from mewm.evaluation import case_files, figures
 from mewm.evaluation.case_measures import Context, case_seed
 from mewm.evaluation.config import EvaluationConfig, read_config
 from mewm.evaluation.evaluate import evaluate
-from mewm.evaluation.registry import LEARNED, plain_models
+from mewm.evaluation.registry import LEARNED, known_models, plain_models
 from mewm.evaluation.synthesis_measures import scaled_distances
 from mewm.explore.settings import ExploreSettings
 
@@ -70,7 +70,7 @@ def test_everything_is_written(done):
     assert results["truth"] == "known" and results["synthesis"]["true_labels"] == "marked labels"
 
 
-def test_arms_and_ceilings_are_among_the_results(done):
+def test_arms_and_ceilings_are_among_the_results(done, config):
     out, results, _ = done
     arms = {row["arm"]: row for row in results["synthesis"]["arms"]}
     assert list(arms) == ["procedural texture", "truth re-drawn (ceiling)", *LEARNED]
@@ -97,9 +97,10 @@ def test_arms_and_ceilings_are_among_the_results(done):
     assert treated["oracle"]["regret"].value == 0 and treated["oracle"]["best_found"].value == 1
     ceiling = [row["arm"] for row in results["protocols"]["ceiling"]]
     assert ceiling == ["search on true hazards", "most frequent combination", "all allowed agents"]
-    # What nobody has trained is told in words and has no figure.
-    for row in (best["without the contrastive loss"], *(arms[name] for name in LEARNED)):
-        assert row == {"arm": row["arm"], "cases": "not trained"}
+    # What nobody has trained or asked for is told in words and has no figure.
+    assert best["without the contrastive loss"] == {"arm": "without the contrastive loss", "cases": "not trained"}
+    for name, why in known_models().absent(config).items():
+        assert arms[name] == {"arm": name, "cases": why}
     assert "| without the contrastive loss | not trained |  |" in (out / "protocols_against_best.md").read_text(
         encoding="utf-8"
     )
