@@ -87,7 +87,7 @@ class Denoiser(nn.Module):
             into = [2 * widths[level]] + [widths[level]] * (blocks[level] - 1)
             self.up.append(_Level([block(i, widths[level]) for i in into], attend(level)))
         self.norm = nn.GroupNorm(_GROUPS, widths[0])
-        # The fine block mixes neighbours again, at an eighth of what it would cost here.
+        # The fine block mixes neighbours again, so that one voxel is enough here: a 27th of the multiplications.
         self.leave = (
             nn.Conv3d(widths[0], fine * patch**3, 1)
             if fine

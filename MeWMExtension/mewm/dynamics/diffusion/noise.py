@@ -75,7 +75,7 @@ class NoiseProcess:
     def weight(self, t: torch.Tensor) -> torch.Tensor:
         """Return what a squared error of the answer counts at times t (N,), (N, 1, 1, 1, 1).
 
-        1, but for ``"flow_sample"`` that of the velocity which the answer amounts to (arXiv 2511.13720, section 4).
+        1, but for ``"flow_sample"`` that of the velocity which the answer amounts to (arXiv 2511.13720).
         """
         sigma = self.levels(t)[1]
         return sigma.clamp_min(_LEAST_NOISE) ** -2 if self.prediction == "flow_sample" else torch.ones_like(sigma)
