@@ -19,7 +19,7 @@ from mewm.survival.covariates import covariates, liver_impairment, treatment_loa
 from mewm.survival.cox import CoxSurvival
 from mewm.survival.curves import Baseline
 from mewm.training.calibration import breslow, calibrate
-from mewm.training.cox import _fit
+from mewm.training.cox import ridge_cox
 
 pytest.importorskip("lifelines", reason="lifelines is not installed; `make setup` installs it")
 
@@ -202,7 +202,7 @@ def test_a_regression_that_does_not_converge_is_told_in_one_sentence():
     count = 12
     frame = pd.DataFrame({"pvt": 0.0, "os_weeks": np.arange(1.0, count + 1), "event": 1.0})
     with pytest.raises(InputError, match="does not converge on 12 cases with 12 deaths; give a cohort of more cases"):
-        _fit(frame, 0.02)
+        ridge_cox(frame, 0.02)
 
 
 @pytest.mark.parametrize("damage", ["tamper", "no weights", "no digest", "empty digest", "no folder"])

@@ -26,7 +26,7 @@ def add_parser(models: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
     parser.add_argument(
         "--export-only", action="store_true", help="write the bundle of the best checkpoint so far; do not train"
     )
-    parser.set_defaults(run=run)
+    parser.set_defaults(run=run, resumes=True)
 
 
 def run(args: argparse.Namespace) -> int:

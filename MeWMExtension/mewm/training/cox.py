@@ -82,7 +82,7 @@ def fit_cox(
     names = [c for c in train.columns if c not in (*_OUTCOME, *_DESCRIBED) and train[c].std(skipna=True) > 1e-9]
     medians = train[names].median()
     filled = train.fillna(medians)[[*names, *_OUTCOME]]
-    model = _fit(filled, penalizer)
+    model = ridge_cox(filled, penalizer)
 
     def log_hazard(part: pd.DataFrame) -> np.ndarray:
         return model.predict_log_partial_hazard(part.fillna(medians)[names]).to_numpy()
@@ -159,7 +159,12 @@ def _read_line(folder: Path, row: CohortRow) -> dict[str, float | None]:
     return {**values, **told, "os_weeks": row.os_weeks, "event": float(row.event)}
 
 
-def _fit(frame: pd.DataFrame, penalizer: float) -> CoxPHFitter:
+def ridge_cox(frame: pd.DataFrame, penalizer: float) -> CoxPHFitter:
+    """Fit Cox regression of ``os_weeks`` and ``event`` on all other columns of a table.
+
+    Raises:
+        InputError: it does not converge.
+    """
     from lifelines import CoxPHFitter
     from lifelines.exceptions import ConvergenceError
 
@@ -183,7 +188,7 @@ def _cross_validated(train: pd.DataFrame, names: list[str], penalizer: float, se
     for k in range(_FOLDS):
         seen, left = train[fold != k], train[fold == k]
         medians = seen[names].median()
-        model = _fit(seen.fillna(medians)[[*names, *_OUTCOME]], penalizer)
+        model = ridge_cox(seen.fillna(medians)[[*names, *_OUTCOME]], penalizer)
         risk[fold == k] = model.predict_log_partial_hazard(left.fillna(medians)[names])
     return _concordance(train.os_weeks, risk, train.event, seed)
 

@@ -105,7 +105,7 @@ def train(
         InputError: the folder holds another training, or the loss stopped being a number.
         Cancelled: the user interrupted; a checkpoint was written.
     """
-    fingerprint = _fingerprint(settings, config)
+    fingerprint = described(settings, config)
     start, best, spent = _restore(learners, folder, fingerprint, processes)
     for learner in learners.values():
         processes.share(learner.module)
@@ -120,7 +120,10 @@ def train(
         clock = _Clock()
         sums: dict[str, torch.Tensor] = {}
         for number, batch in enumerate(loader, start):
-            step = Step(number, settings.steps, _generator(settings.seed, number, processes))
+            generator = _generator(settings.seed, number, processes)
+            # Dropout draws from the global generator: a training that goes on has to find it as one that never stopped.
+            torch.manual_seed(generator.initial_seed())
+            step = Step(number, settings.steps, generator)
             moved = {k: v.to(processes.device) if isinstance(v, torch.Tensor) else v for k, v in batch.items()}
             for name, learner in learners.items():
                 for key, value in learner.learn(moved, step, processes).items():
@@ -163,20 +166,35 @@ def _restore(
     if not (folder / LAST).is_file():
         return 0, float("inf"), 0.0
     state = load_checkpoint(folder / LAST, processes.device)
+    require_same(state, fingerprint, folder)
+    for name, learner in learners.items():
+        learner.restore(state["learners"][name])
+    return state["step"], state["best"], state["seconds"]
+
+
+def described(settings: LoopSettings, config: Mapping[str, Any] | None) -> dict[str, Any]:
+    """Return what decides the result of a training, as it stands in its checkpoints."""
+    free = ("steps", "log_every", "save_every", "workers")
+    return {**{k: v for k, v in asdict(settings).items() if k not in free}, **(config or {})}
+
+
+def require_same(state: Mapping[str, Any], fingerprint: Mapping[str, Any], folder: Path) -> None:
+    """Raise unless a checkpoint belongs to a training.
+
+    Args:
+        state: of the checkpoint.
+        fingerprint: of the training (:func:`described`).
+        folder: where the checkpoint lies.
+
+    Raises:
+        InputError: it was begun with other settings.
+    """
     if state["config"] != fingerprint:
         differ = sorted(k for k in {*state["config"], *fingerprint} if state["config"].get(k) != fingerprint.get(k))
         raise InputError(
             f"The training in {folder} was begun with other settings ({', '.join(differ)}); choose another folder or "
             "take the settings back."
         )
-    for name, learner in learners.items():
-        learner.restore(state["learners"][name])
-    return state["step"], state["best"], state["seconds"]
-
-
-def _fingerprint(settings: LoopSettings, config: Mapping[str, Any] | None) -> dict[str, Any]:
-    free = ("steps", "log_every", "save_every", "workers")
-    return {**{k: v for k, v in asdict(settings).items() if k not in free}, **(config or {})}
 
 
 def _generator(seed: int, step: int, processes: Processes) -> torch.Generator:

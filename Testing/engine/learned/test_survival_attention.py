@@ -40,10 +40,16 @@ from mewm.training.learner import Step  # noqa: E402
 from mewm.training.survival.artefacts import discriminant, told_apart  # noqa: E402
 from mewm.training.survival.config import Augmentation, Futures, Objective, SurvivalConfig  # noqa: E402
 from mewm.training.survival.examples import future_draws, plain_example  # noqa: E402
-from mewm.training.survival.fit import parts, train_survival  # noqa: E402
+from mewm.training.survival.fit import (  # noqa: E402
+    begin_with_cox,
+    make_network,
+    parts,
+    standardise,
+    train_survival,
+)
 from mewm.training.survival.futures import NUMBERS, READ, SIMULATED, FutureRegions, open_futures  # noqa: E402
 from mewm.training.survival.loss import longevity_error, partial_likelihood, survival_loss  # noqa: E402
-from mewm.training.survival.validation import predicted  # noqa: E402
+from mewm.training.survival.validation import concordance, predicted  # noqa: E402
 
 TWO = parse_protocol("Lobaplatin 30 mg; Lipiodol 10 ml").protocol
 SMALL = RegionSettings(shape=(6, 16, 16))
@@ -323,6 +329,18 @@ def test_training_goes_on_where_it_was_stopped_and_never_reads_the_test_split(co
         train_survival(cohort.folder, tmp_path / "parts", other, Still(), Halves(), device="cpu")
 
 
+def test_the_linear_path_begins_as_a_cox_regression(cohort, tmp_path):
+    config = from_mapping(TINY, SurvivalConfig, "tiny")
+    regions = open_futures(cohort, cohort.split("train", "val"), config.region, 1, Still(), Halves(), tmp_path)
+    network, cases = make_network(config), list(range(len(regions.rows)))
+    standardise(network, regions, cases)
+    begin_with_cox(network, regions, cases)
+    raw, _, _ = predicted(network.eval(), regions, cases, READ, torch.device("cpu"))
+    assert concordance(regions, cases, raw) > 0.6
+    assert not network.wide.weight[1].any(), "the survival in weeks is learnt"
+    begin_with_cox(make_network(replace(config, network={**config.network, "wide": False})), regions, cases)
+
+
 def test_the_command_trains_and_writes_a_bundle_that_says_what_it_rests_on(cohort, tmp_path, capsys):
     config = tmp_path / "tiny.yaml"
     plain = {**TINY["futures"], "simulated": 0, "simulated_share": 0.0}
@@ -339,6 +357,10 @@ def test_the_command_trains_and_writes_a_bundle_that_says_what_it_rests_on(cohor
     model = choose_survival(str(tmp_path / "bundle"))
     assert np.isfinite(model.score(case.roi, case.post_ct, case.tissue, case.row.protocol).risk)
     assert model.unfamiliar(case.roi) == ()
+    config.write_text(yaml.safe_dump({**TINY, "futures": plain, "loop": {**TINY["loop"], "seed": 2}}))
+    assert main([*command[:-1], str(tmp_path / "other"), "--export-only"]) == 2
+    assert "(seed)" in capsys.readouterr().err, "another seed would calibrate on patients that were learned from"
+    assert not (tmp_path / "other").exists()
 
 
 def test_a_bundle_scores_explains_and_says_how_sure_it_is(bundle, case):

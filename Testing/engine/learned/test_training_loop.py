@@ -33,7 +33,9 @@ def fit(folder, settings=SETTINGS, *, noise=0.1, after=None, config=None, tell=N
     line = torch.nn.Linear(4, 1)
 
     def loss(batch, step):
-        value = (line(batch["x"])[:, 0] - batch["y"]).square().mean()
+        # Dropout takes its numbers from the global generator.
+        seen = torch.nn.functional.dropout(batch["x"], 0.1 if noise else 0.0)
+        value = (line(seen)[:, 0] - batch["y"]).square().mean()
         shaken = noise * torch.empty(()).normal_(generator=step.generator) * line.weight.sum()
         if after is not None:
             after(step.number)

@@ -133,9 +133,14 @@ class AttentionSurvival:
                 seen.append(without)
                 told.append({**numbers, **dict.fromkeys(OF_LABEL[label], 0.0)})
                 parts.append(_PART_OF[label])
-            for part, group in ((explanation.TREATMENT, TREATMENT), (explanation.FACTS, FACTS)):
+            # A load is never unknown, so that the network was not taught what that would mean; a fact may be.
+            mean = dict(zip(self.network.names, self.network.mean.tolist(), strict=True))
+            for part, hidden in (
+                (explanation.TREATMENT, {name: mean.get(name) for name in NAMES[TREATMENT]}),
+                (explanation.FACTS, dict.fromkeys(NAMES[FACTS])),
+            ):
                 seen.append(labels)
-                told.append({**numbers, **dict.fromkeys(NAMES[group])})
+                told.append({**numbers, **hidden})
                 parts.append(part)
             risks = self._risks(prepared, ct, seen, told)
         return Explanation(
@@ -156,16 +161,21 @@ class AttentionSurvival:
 
     @contextmanager
     def _computing(self) -> Iterator[None]:
-        with self._lock, torch.inference_mode(), mixed_precision(self.device):
+        with self._lock, torch.inference_mode():
             yield
+
+    def _encode(self, region: torch.Tensor, *, after: bool) -> torch.Tensor:
+        """Return tokens in 32 bits: 16 would do for images, but would round risks that lie close together."""
+        with mixed_precision(self.device):
+            return self.network.encode(region.to(self.device), after=after).float()
 
     def _prepare(self, roi: Roi) -> _Prepared:
         found = self._cases.get(roi)
         if found is None:
             region = case_region(roi, self.settings)
             empty = np.zeros((len(LABELS), *self.settings.shape), np.uint8)
-            seen = network_input([region.ct, region.ct], region.lesion, empty)[:1].to(self.device)
-            found = self._cases[roi] = _Prepared(region, self.network.encode(seen, after=False))
+            seen = network_input([region.ct, region.ct], region.lesion, empty)[:1]
+            found = self._cases[roi] = _Prepared(region, self._encode(seen, after=False))
         return found
 
     def _risks(
@@ -179,7 +189,7 @@ class AttentionSurvival:
         different = list({id(each): each for each in labels}.values())
         scans = [prepared.region.ct, ct]
         seen = torch.stack([network_input(scans, prepared.region.lesion, each)[1] for each in different])
-        tokens = self.network.encode(seen.to(self.device), after=True)
+        tokens = self._encode(seen, after=True)
         place = {id(each): row for row, each in enumerate(different)}
         after = tokens[[place[id(each)] for each in labels]]
         told = [[np.nan if row[name] is None else row[name] for name in self.network.names] for row in numbers]

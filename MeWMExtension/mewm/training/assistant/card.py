@@ -13,6 +13,11 @@ region of the model grid (docs/architecture.md). It counts in voxels of that gri
     "pre": """Proposes masks of liver and tumour on a CT before treatment, for a user who has drawn none. Whatever it
 proposes is marked as proposed and has to be checked.""",
 }
+_MEASURED = {
+    "post": """Within the lesion's box and 12 mm around it. A tissue with fewer than 30 voxels in truth and reading
+gives no figure. The intensity assistant is given the liver; the network finds it.""",
+    "pre": """In the whole region of 96 voxels around the lesion, proposed as for a user's CT.""",
+}
 _LIMITS = {
     "post": """It was trained on simulated cases; on real follow-up CTs nothing is known but what a user measures.
 The CT before treatment and the drawn lesion are on the same grid as the CT after it, as they are for a simulation: an
@@ -56,8 +61,7 @@ only.
 
 {_tables(metadata["figures"])}
 
-Within the lesion's box and 12 mm around it. A tissue with fewer than 30 voxels in truth and reading gives no figure.
-The intensity assistant is given the liver; the network finds it.
+{_MEASURED[task]}
 
 ## Limits
 

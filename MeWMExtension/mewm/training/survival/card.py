@@ -30,7 +30,8 @@ aggregator, fully connected head{wide}; Cox partial likelihood and regression of
 {figures["learning_cases"]} cases of the train split; the checkpoint (step {training["best_step"]} of
 {training["steps"]}) was chosen and calibrated on {figures["held_out_cases"]} cases with {figures["held_out_deaths"]}
 deaths of the train and validation splits. The test split was not read. {training["simulated_share"]:.0%} of the
-examples showed a simulated future (dynamics: {training["dynamics"]}) with the patient's own outcome.
+examples showed a simulated future (dynamics: {training["dynamics"]}) with the patient's own outcome. CTs were labelled
+by the assistant "{training["assistant"]}": with another one the risks are less sure.
 
 ## Figures on the held-out cases, which chose the checkpoint (95 % interval)
 

@@ -21,10 +21,11 @@ from mewm.survival.attention.network import SurvivalNetwork
 from mewm.survival.familiarity import MEASURED, Familiarity, stated
 from mewm.training.calibration import calibrate
 from mewm.training.checkpoint import BEST, load_checkpoint
+from mewm.training.loop import described, require_same
 from mewm.training.survival.artefacts import Artefacts, artefacts
 from mewm.training.survival.card import model_card
 from mewm.training.survival.config import SurvivalConfig
-from mewm.training.survival.fit import CHECKPOINTS, LEARNER, network_arguments, open_cohort, parts
+from mewm.training.survival.fit import CHECKPOINTS, LEARNER, decisive, network_arguments, open_cohort, parts
 from mewm.training.survival.futures import NUMBERS, READ, FutureRegions
 from mewm.training.survival.validation import predicted
 from mewm.training.volumes import table_hash
@@ -57,7 +58,7 @@ def export_survival(
             are not ordered by the risks, or the folder cannot be written.
     """
     data = read_cohort(Path(cohort))
-    network, step = best_network(Path(work), config)
+    network, step = best_network(Path(work), config, decisive(data, config, dynamics, assistant))
     network.to(device).eval()
     regions = open_cohort(data, config, dynamics, assistant, Path(work))
     learning, held = parts(regions, config)
@@ -99,13 +100,20 @@ def export_survival(
     )
 
 
-def best_network(work: Path, config: SurvivalConfig) -> tuple[SurvivalNetwork, int]:
+def best_network(work: Path, config: SurvivalConfig, settings: Mapping[str, Any]) -> tuple[SurvivalNetwork, int]:
     """Return the network of the best checkpoint (averaged weights where there are any) and the step it was saved at.
+
+    Args:
+        work: the training's folder.
+        config: its configuration.
+        settings: what else decides the result (:func:`mewm.training.survival.fit.decisive`): with another seed the
+            patients that calibrate would not be those that were held out.
 
     Raises:
         InputError: there is no checkpoint, or it is of another configuration.
     """
     state = load_checkpoint(work / CHECKPOINTS / BEST)
+    require_same(state, described(config.loop, settings), work / CHECKPOINTS)
     learner = state["learners"][LEARNER]
     weights = dict(learner["module"])
     if learner["averaged"] is not None:
@@ -184,6 +192,7 @@ def _metadata(data: Cohort, config: SurvivalConfig, step: int, figures: Mapping[
             "seed": config.loop.seed,
             "simulated_share": config.futures.simulated_share,
             "dynamics": config.futures.dynamics,
+            "assistant": config.futures.assistant,
             "numbers": list(config.numbers),
             "wide": bool(config.network.get("wide", False)),
         },

@@ -17,6 +17,7 @@ from mewm.errors import InputError
 from mewm.roles import AssistantModel, DynamicsModel
 from mewm.survival.attention.network import SurvivalNetwork
 from mewm.survival.attention.numbers import groups
+from mewm.training.cox import ridge_cox
 from mewm.training.learner import Learner
 from mewm.training.loop import Report, Validate, train
 from mewm.training.processes import processes
@@ -34,6 +35,7 @@ CHECKPOINTS = "checkpoints"
 LEARNER = "survival"
 # A number that did not vary must not be blown up where it does.
 _LEAST_SPREAD = 1e-3
+_COX_PENALTY = 0.05
 
 
 def train_survival(
@@ -77,6 +79,7 @@ def train_survival(
         learning, held = parts(regions, config)
         network = make_network(config)
         standardise(network, regions, learning)
+        begin_with_cox(network, regions, learning)
         if config.pretrained:
             network.encoder.begin_with(Path(config.pretrained))
         network.to(group.device)
@@ -91,7 +94,7 @@ def train_survival(
             work / CHECKPOINTS,
             group,
             validate=_validation(regions, held, group.device) if group.first else None,
-            config={**_described(config), "cohort": table_hash(data), "models": _models(dynamics, assistant)},
+            config=decisive(data, config, dynamics, assistant),
             tell=tell if group.first else None,
         )
         return 1 - discordance
@@ -173,6 +176,29 @@ def standardise(network: SurvivalNetwork, regions: FutureRegions, cases: list[in
             network.scale[place] = spread if spread > _LEAST_SPREAD else 1.0
 
 
+def begin_with_cox(network: SurvivalNetwork, regions: FutureRegions, cases: list[int]) -> None:
+    """Set the linear path to a Cox regression of its numbers: the optimiser would take hundreds of steps to get there.
+
+    Raises:
+        InputError: the regression does not converge on these cases.
+    """
+    import pandas as pd
+
+    if network.wide is None:
+        return
+    values = regions.numbers[cases, READ][:, [NUMBERS.index(name) for name in network.names]]
+    known = np.nan_to_num((values - network.mean.numpy()) / network.scale.numpy())
+    vary = np.flatnonzero(known.std(axis=0) > _LEAST_SPREAD)
+    rows = [regions.rows[case] for case in cases]
+    table = pd.DataFrame({str(column): known[:, column] for column in vary})
+    fitted = ridge_cox(
+        table.assign(os_weeks=[row.os_weeks for row in rows], event=[row.event for row in rows]), _COX_PENALTY
+    )
+    with torch.no_grad():
+        for column in vary:
+            network.wide.weight[0, column] = float(fitted.params_[str(column)])
+
+
 def _validation(regions: FutureRegions, held: list[int], device: torch.device) -> Validate:
     def validate(modules: Mapping[str, nn.Module], board: SummaryWriter, step: int) -> Mapping[str, float]:
         network = modules[LEARNER]
@@ -182,8 +208,12 @@ def _validation(regions: FutureRegions, held: list[int], device: torch.device) -
     return validate
 
 
-def _described(config: SurvivalConfig) -> dict[str, Any]:
-    return {key: value for key, value in asdict(config).items() if key not in ("loop", "name")}
+def decisive(
+    data: Cohort, config: SurvivalConfig, dynamics: DynamicsModel, assistant: AssistantModel
+) -> dict[str, Any]:
+    """Return what decides the result of a training besides the settings of its loop."""
+    settings = {key: value for key, value in asdict(config).items() if key not in ("loop", "name")}
+    return {**settings, "cohort": table_hash(data), "models": _models(dynamics, assistant)}
 
 
 def _models(*models: Any) -> list[Any]:
