@@ -21,6 +21,9 @@ from mewm.voxels import tight_box
 BODY_HU = -300.0
 SMALLEST_ML = 0.1
 """A tumour below this (a ball of 6 mm) is rather noise than something to treat."""
+LARGEST_LIVER_ML = 5000.0
+"""No liver with a tumour that TACE could treat is this large (a healthy one measures 1 to 2 litres): a network that
+proposes more was trained on other CTs."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -72,6 +75,13 @@ def propose_masks(ct: sitk.Image, network: SegmentationNetwork) -> ProposedMasks
     liver, tumour = _cleaned(found, edge)
     if not liver.any():
         raise InputError("The network found no liver on this CT; check that it shows one, or draw the masks yourself.")
+    liver_ml = np.count_nonzero(liver) * edge**3 / 1000
+    if liver_ml > LARGEST_LIVER_ML:
+        warnings = [
+            *warnings,
+            f"The proposed liver measures {liver_ml / 1000:.1f} litres, more than a liver does: the network does not "
+            "know such CTs. Draw the masks yourself or choose another network.",
+        ]
     if not tumour.any():
         warnings = [*warnings, "The network found no tumour; draw it yourself."]
     masks = [_onto(ct, grid, mask, network.sha256) for mask in (liver, tumour)]

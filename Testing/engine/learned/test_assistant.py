@@ -426,6 +426,11 @@ def test_a_ct_without_liver_or_tumour_is_told(phantom_case):
     labels = {"background": 0, "liver": 1, "tumour": 2}
     only = propose_masks(phantom_case.ct, StandIn(labels, lambda ct: (ct > -300).astype(np.uint8)))
     assert only.tumour is None and any("found no tumour" in sentence for sentence in only.warnings)
+    assert not any("litres" in sentence for sentence in only.warnings)
+    large = sitk.Image(phantom_case.ct)
+    large.SetSpacing([2.5 * edge for edge in large.GetSpacing()])
+    whole_body = propose_masks(large, StandIn(labels, lambda ct: (ct > -300).astype(np.uint8)))
+    assert any("litres, more than a liver does" in sentence for sentence in whole_body.warnings)
     with pytest.raises(InputError, match="found no liver"):
         propose_masks(phantom_case.ct, StandIn(labels, lambda ct: np.zeros(ct.shape, np.uint8)))
 
