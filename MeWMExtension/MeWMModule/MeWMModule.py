@@ -82,6 +82,13 @@ class MeWMModuleWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
     def setup(self):
         """Build the panel from its .ui file; called when the user first opens the module."""
         super().setup()
+        if sys.version_info < (3, 10):  # noqa: UP036 - Slicer before 5.10 has Python 3.9
+            import qt
+
+            label = qt.QLabel("MeWM needs 3D Slicer 5.12 or newer.")
+            label.wordWrap = True
+            self.layout.addWidget(label)
+            return
         from MeWMModuleLib.panel import Panel
 
         widget = slicer.util.loadUI(self.resourcePath("UI/MeWMModule.ui"))
@@ -112,7 +119,8 @@ class MeWMModuleWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
 
     def enter(self):
         """Bind the panel again if the scene was closed meanwhile; called each time the user opens the module."""
-        self.initializeParameterNode()
+        if self.panel is not None:
+            self.initializeParameterNode()
 
     def initializeParameterNode(self):
         """Bind the panel to the scene's parameter node, made if there is none."""

@@ -90,12 +90,26 @@ def test_no_to_what_the_engine_needs_is_told_and_asked_again():
 
 
 def test_after_a_failed_installation_the_user_can_try_again():
-    slicer = Slicer(SLICER, [True, True], fails=1)
+    slicer = Slicer({"numpy": "2.2.0"}, [True, True], fails=1)
     with pytest.raises(MewmError, match="try again") as told:
         slicer.dependencies.ensure()
     assert "offline.md" in str(told.value)
     slicer.dependencies.ensure()
     assert slicer.installed
+
+
+@pytest.mark.parametrize("error", [subprocess.CalledProcessError(1, "pip install"), MewmError("Slicer is older.")])
+def test_where_the_pdf_packages_cannot_be_installed_the_run_goes_on(error):
+    slicer = Slicer(SLICER, [])
+
+    def fail(requirements):
+        raise error
+
+    asked = []
+    offline = Dependencies(lambda text: asked.append(text) or True, fail, slicer.version)
+    offline.ensure()
+    offline.ensure()
+    assert len(asked) == 1
 
 
 def test_an_installation_that_brings_too_little_is_told():

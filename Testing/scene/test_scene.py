@@ -170,6 +170,21 @@ def test_removing_a_run_leaves_the_scene_as_it_was(scene, run_folder):
     assert not hierarchy.GetItemByName("MeWM phantom 2025-01-02T03:04")
 
 
+def test_what_the_user_drew_into_the_folder_of_a_run_outlives_it(scene, run_folder):
+    """The Segment Editor puts a segmentation under the parent of the volume it was drawn on, here our folder."""
+    hierarchy = slicer.vtkMRMLSubjectHierarchyNode.GetSubjectHierarchyNode(scene)
+    loaded = load_run(scene, run_folder)
+    drawn = scene.AddNewNodeByClass("vtkMRMLSegmentationNode", "drawn by the user")
+    folder = hierarchy.GetItemParent(hierarchy.GetItemByDataNode(loaded.pre))
+    item = hierarchy.GetItemByDataNode(drawn) or hierarchy.CreateItem(folder, drawn)
+    hierarchy.SetItemParent(item, folder)
+    segment = hierarchy.CreateFolderItem(item, "stands for a segment's item")
+    remove_run(scene, loaded.run.identifier)
+    assert scene.IsNodePresent(drawn) and hierarchy.GetItemByDataNode(drawn) == item
+    assert hierarchy.GetItemName(segment) and hierarchy.GetItemParent(segment) == item
+    assert hierarchy.GetItemParent(item) == hierarchy.GetSceneItemID()
+
+
 def test_loading_a_run_again_replaces_it(scene, run_folder):
     load_run(scene, run_folder)
     count = scene.GetNumberOfNodes()

@@ -99,7 +99,11 @@ class Dependencies:
             return
         try:
             self._install([str(requirement) for requirement in missing])
-        except (subprocess.CalledProcessError, RuntimeError, OSError) as error:
+        except (subprocess.CalledProcessError, RuntimeError, OSError, MewmError) as error:
+            if not essential:
+                # Only the PDF of an export would miss them, and the same attempt would fail at every start.
+                self._declined = True
+                return
             raise MewmError(f"The installation failed ({error}); try again. {OFFLINE}") from error
         importlib.invalidate_caches()
         if not _only_page(self.missing(learned)):

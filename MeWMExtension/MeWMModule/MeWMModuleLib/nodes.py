@@ -119,7 +119,8 @@ def remove_nodes(scene: vtkMRMLScene, nodes: list[Any], items: list[int]) -> Non
             if scene.IsNodePresent(companion):
                 scene.RemoveNode(companion)
     for item in items:
-        hierarchy.RemoveItem(item, False, True)
+        # Children move up: the Segment Editor puts what a user draws on a volume of ours into our folder.
+        hierarchy.RemoveItem(item, False, False)
 
 
 def nodes_of_class(scene: vtkMRMLScene, name: str = "vtkMRMLNode") -> list[Any]:

@@ -73,13 +73,18 @@ class PolicyDialog:
     def close(self) -> None:
         """Take the window away and call nobody: the run was stopped meanwhile."""
         self._on_answer = None
-        self.dialog.close()
+        self._gone()
 
     def _answer(self, accepted: bool) -> None:
         on_answer, self._on_answer = self._on_answer, None
         if on_answer is not None:
-            self.dialog.close()
+            self._gone()
             on_answer(accepted)
+
+    def _gone(self) -> None:
+        self.dialog.close()
+        # It belongs to the main window and would keep texts and pictures of the case until Slicer quits.
+        self.dialog.deleteLater()
 
 
 def destination(payload: Mapping[str, Any]) -> str:
