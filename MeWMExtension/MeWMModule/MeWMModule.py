@@ -82,7 +82,7 @@ class MeWMModuleWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
     def setup(self):
         """Build the panel from its .ui file; called when the user first opens the module."""
         super().setup()
-        if sys.version_info < (3, 10):  # noqa: UP036 - Slicer before 5.10 has Python 3.9
+        if sys.version_info < (3, 10):  # noqa: UP036 - Slicer 5.8 has Python 3.9
             import qt
 
             label = qt.QLabel("MeWM needs 3D Slicer 5.12 or newer.")

@@ -117,7 +117,7 @@ def test_without_acceptance_nothing_is_sent(real_desk, served, how):
         real_desk.scene.Clear(False)
     real_desk.settle()
     assert not panel.controller.busy and panel.policy_dialog is None
-    assert not isValid(dialog.dialog) or not dialog.dialog.visible, "it goes, it does not only hide"
+    assert not isValid(dialog.dialog) or not dialog.dialog.visible
     assert server.requests == [] and panel.review.run is None
     if how in ("refuse", "close"):
         assert ui.statusLabel.text == "You did not accept what would be sent, so nothing was sent and no run began."
