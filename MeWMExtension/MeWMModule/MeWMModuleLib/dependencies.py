@@ -104,7 +104,7 @@ class Dependencies:
             if not essential:
                 # Only the PDF of an export would miss them, and the same attempt would fail at every start.
                 self._declined = True
-                logging.warning("MeWM: the packages for the PDF of an export were not installed (%s). %s", error, OFFLINE)
+                logging.warning("MeWM: the packages for the PDF of an export are missing (%s). %s", error, OFFLINE)
                 return
             raise MewmError(f"The installation failed ({error}); try again. {OFFLINE}") from error
         importlib.invalidate_caches()
