@@ -45,6 +45,7 @@ def main() -> None:
     parser.add_argument("--bundle", required=True, help="folder of a bundle, or cox")
     parser.add_argument("--cohort", type=Path, required=True)
     parser.add_argument("--evaluation", type=Path, help="folder to keep the measurements in (default: none)")
+    parser.add_argument("--dynamics", default="mechanistic", help="what simulates the futures, as in mewm explore")
     parser.add_argument("--futures", type=int, default=20, metavar="N", help="test cases to simulate futures of")
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--workers", type=int)
@@ -55,7 +56,7 @@ def main() -> None:
         config = EvaluationConfig(parts=("survival",), survival=args.bundle)
         results = evaluate(args.cohort, out, config, workers=args.workers)
     discrimination(results["survival"]["models"])
-    futures(read_cohort(args.cohort), args.bundle, args.futures, args.threads)
+    futures(read_cohort(args.cohort), args.bundle, args.dynamics, args.futures, args.threads)
 
 
 def discrimination(models: list[dict[str, Any]]) -> None:
@@ -71,9 +72,9 @@ def discrimination(models: list[dict[str, Any]]) -> None:
             print(f"  share of the oracle's margin over 0.5: {share:.0%}")
 
 
-def futures(cohort: Cohort, bundle: str, cases: int, threads: int) -> None:
+def futures(cohort: Cohort, bundle: str, dynamics_name: str, cases: int, threads: int) -> None:
     """Print what five replicas cost, and whether simulated futures get the risk of the true CT."""
-    survival, dynamics, assistant = choose_survival(bundle), choose_dynamics(), IntensityAssistant()
+    survival, dynamics, assistant = choose_survival(bundle), choose_dynamics(dynamics_name), IntensityAssistant()
     gaps, seconds, features = [], [], []
     for row in cohort.split("test")[:cases]:
         case = cohort.load(row)
@@ -86,7 +87,8 @@ def futures(cohort: Cohort, bundle: str, cases: int, threads: int) -> None:
         features.append((true, risks[0]))
     true_risks, first = np.array(features).T
     print(
-        f"\n{len(gaps)} test cases, {REPLICAS} simulated futures of the as-treated protocol each, mechanistic dynamics"
+        f"\n{len(gaps)} test cases, {REPLICAS} simulated futures of the as-treated protocol each, "
+        f"{dynamics.name} dynamics"
     )
     print(f"  risk of the futures less that of the true CT: {told(bootstrap_mean(np.array(gaps)))}")
     print(f"  simulated told from true by the risk alone (0.5 is not): {told(told_apart(true_risks, first))}")

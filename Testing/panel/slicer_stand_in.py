@@ -179,8 +179,6 @@ def install(slicer_app, folder):
     """
     application = QtWidgets.QApplication.instance() or QtWidgets.QApplication(["Slicer"])
     scene = slicer_app.scene
-    # The Colors module does this in Slicer.
-    scene.RegisterNodeClass(slicer.vtkMRMLColorLegendDisplayNode())
     slicer.mrmlScene = scene
     slicer.app = _App(folder, application, slicer_app.app_logic)
     slicer.modules = types.SimpleNamespace()

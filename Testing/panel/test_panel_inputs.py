@@ -140,6 +140,9 @@ def test_a_saved_scene_restores_everything(desk, case_nodes, rows, future_files,
     parameters.own_protocol, parameters.fade, parameters.show_difference = "Epirubicin 50 mg", 40, True
     desk.panel.review.select([rows[1]["protocol_id"]])
     desk.settle()
+    red = desk.scene.GetSingletonNode("Red", "vtkMRMLSliceNode")
+    red.SetSliceOffset(red.GetSliceOffset() + 7)
+    place = red.GetSliceOffset()
     names = list(type(parameters).allParameters)
     before = {name: getattr(parameters, name) for name in names}
     before = {name: value.GetName() if hasattr(value, "GetName") else value for name, value in before.items()}
@@ -161,6 +164,7 @@ def test_a_saved_scene_restores_everything(desk, case_nodes, rows, future_files,
     assert run.complete and len(run.rows()) == 2 and run.ct.GetName() == "CT"
     assert [future.text for future in desk.panel.review.shown] == [rows[1]["protocol"]]
     assert desk.panel.review.chosen["protocol_id"] == rows[1]["protocol_id"]
+    assert desk.scene.GetSingletonNode("Red", "vtkMRMLSliceNode").GetSliceOffset() == pytest.approx(place)
     assert "No liver mask" in desk.ui.warningsLabel.text
 
 

@@ -216,11 +216,14 @@ class Panel:
 
     def load_run(self, folder: str) -> None:
         """Load a finished run from its folder and review it."""
+        qt.QApplication.setOverrideCursor(qt.Qt.WaitCursor)
         try:
             run = load_finished_run(self.scene, folder)
         except MewmError as error:
             self.tell(str(error), error=True)
             return
+        finally:
+            qt.QApplication.restoreOverrideCursor()
         self.show_run(run.identifier)
         self.tell(f"{len(run.futures())} simulated protocols loaded for {run.case_name}.")
 
@@ -264,7 +267,7 @@ class Panel:
         rows = [row for row in run.rows() if run.future(row["protocol_id"]) is not None]
         self.parameters.selected = rows[0]["protocol_id"] if rows else ""
         self.review.forget()
-        self.review.shown = []
+        self.review.begin_run()
         self.review.show_rows()
         self.refresh()
 
@@ -334,7 +337,7 @@ class Panel:
     def _follow(self, run: LiveRun) -> None:
         self.show_inputs(False)
         self._following, self._shown_by_us = True, ""
-        self.review.shown = []
+        self.review.begin_run()
         self.parameters.selected = ""
         self.parameters.run = run.identifier
 

@@ -178,25 +178,10 @@ def _layers(composite: Any, run: LiveRun, future: Future | None, look: Look) -> 
         composite.SetForegroundOpacity(look.fade)
     composite.SetLabelVolumeID(None)
     composite.EndModify(modified)
-    if future is not None:
-        _legend_node(future, look.difference)
 
 
 # Background, foreground and label come first.
 _OVERLAY = slicer.vtkMRMLSliceCompositeNode.Layer_Last if hasattr(slicer.vtkMRMLSliceCompositeNode, "Layer_Last") else 3
-
-
-def _legend_node(future: Future, visible: bool) -> None:
-    logic = slicer.vtkSlicerColorLogic
-    node = logic.GetColorLegendDisplayNode(future.difference)
-    if node is None and visible:
-        node = logic.AddDefaultColorLegendDisplayNode(future.difference)
-        node.SetTitleText("Change in HU\n(SIMULATED)")
-        node.SetLabelFormat("%+.0f")
-        node.SetMaxNumberOfColors(256)
-        node.SetSize(0.12, 0.4)
-    if node is not None:
-        node.SetVisibility(visible)
 
 
 def _outlines(run: LiveRun, futures: Sequence[Future], look: Look) -> None:

@@ -36,6 +36,7 @@ class ReviewSection:
         self.parameters: Any = None
         self.shown: list[Future] = []
         self.stale = False
+        self._centre = True
         self._live: LiveRun | None = None
         self._look: review.Look | None = None
         self._shown_for: tuple[str, tuple[str, ...]] | None = None
@@ -81,6 +82,8 @@ class ReviewSection:
         self.parameters = parameters
         self.shown, self._look, self._shown_for, self._why_for = [], None, None, None
         self._runs.set_parameters(parameters)
+        # A scene with a run in it was saved with its slices where the user had left them.
+        self._centre = self.run is None
         if parameters is not None:
             self.show_rows()
             self.refresh()
@@ -105,7 +108,7 @@ class ReviewSection:
         if wanted != self._shown_for:
             self._shown_for = wanted
             self.ranking.select(self.selected)
-            self.show_selected(centre=True if not self.shown else None)
+            self.show_selected(centre=self._centre and not self.shown)
         look = self._wanted_look()
         if run is not None and self.shown and look != self._look:
             self._look = look
@@ -114,7 +117,7 @@ class ReviewSection:
         self._enable(run)
         self._explain()
 
-    def show_selected(self, centre: bool | None = None) -> None:
+    def show_selected(self, centre: bool = False) -> None:
         """Bring the selected futures into the views; one without volumes is asked from the engine."""
         run, ids = self.run, self.selected
         self._why_for = None
@@ -126,7 +129,7 @@ class ReviewSection:
             if missing is not None:
                 self.panel.fetch_volumes(run, missing)
         self._look = self._wanted_look()
-        self.shown = review.show(run, ids[:MOST], self._look, centre=bool(centre), before=len(self.shown))
+        self.shown = review.show(run, ids[:MOST], self._look, centre=centre, before=len(self.shown))
         review.same_window(run, self.shown)
         self._make_surfaces()
 
@@ -149,6 +152,10 @@ class ReviewSection:
         """Select protocols as if the user had."""
         self._on_selected(ids)
 
+    def begin_run(self) -> None:
+        """Show the next future as the first of a run, with the views centred on its lesion."""
+        self.shown, self._centre = [], True
+
     def forget(self) -> None:
         """Show afresh at the next refresh: volumes came or went."""
         self._shown_for = None
@@ -157,7 +164,7 @@ class ReviewSection:
         """Show afresh at the next refresh if something that is shown was removed from the scene."""
         nodes = [node for future in self.shown for node in (future.simulated, future.difference, future.tissue)]
         if not all(self.scene.IsNodePresent(node) for node in nodes):
-            self.shown = []
+            self.begin_run()
             self.forget()
 
     def _wanted_look(self) -> review.Look:

@@ -70,7 +70,7 @@ def run(args: argparse.Namespace) -> int:
             print_now(str(stopped))
             return 130
         if is_first_process():
-            print_now(f"best validation c-index: {best:.4f}; checkpoints in {args.work}")
+            print_now(f"best validation figure: {best:.4f}; checkpoints in {args.work}")
     if args.out is not None and is_first_process():
         bundle = export_survival(
             args.cohort,

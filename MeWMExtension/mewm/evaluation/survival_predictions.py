@@ -61,7 +61,7 @@ def outcome(records: Records) -> tuple[np.ndarray, np.ndarray]:
     return np.array([r["os_weeks"] for r in records], dtype=float), np.array([r["event"] for r in records], dtype=bool)
 
 
-def trained_on(name: str, info: Mapping[str, Any], has_training: bool, method: SurvivalModel) -> str:
+def trained_on(name: str, info: Mapping[str, Any], has_training: bool, method: SurvivalModel, split: str) -> str:
     """Return in words whether a model saw the tested patients or their like."""
     if name == ORACLE:
         return "the truth itself"
@@ -71,7 +71,12 @@ def trained_on(name: str, info: Mapping[str, Any], has_training: bool, method: S
     if name == METHOD:
         cohort = getattr(method, "provenance", {}).get("cohort", {})
         same = (cohort.get("kind"), cohort.get("seed")) == (info.get("kind"), info.get("seed"))
-        return "this cohort's training split" if same else "another simulated cohort"
+        if not same:
+            return "another simulated cohort"
+        return {
+            "train": "the tested patients: its figures are too good",
+            "val": "this cohort's training split; calibrated on the tested patients",
+        }.get(split, "this cohort's training split")
     return "this cohort's training split" if has_training else "the tested patients: its figures are too good"
 
 

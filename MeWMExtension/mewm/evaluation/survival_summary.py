@@ -85,7 +85,7 @@ def summarise_survival(
         row["nelson_aalen_mse"] = getattr(maps[name], "mse", maps[name])
         row["nelson_aalen_overall_mse"] = getattr(maps[name], "overall_mse", maps[name])
         row["nelson_aalen_plane_mse"] = getattr(planes[name], "mse", planes[name])
-        row["trained_on"] = trained_on(name, info, bool(train), method)
+        row["trained_on"] = trained_on(name, info, bool(train), method, config.split)
         points[name] = {w: _told(partial(calibration_curve, weeks, died, curves, w, count)) for w in WEEKS}
         rows.append(row)
     rows += [{"model": name, "patients": len(test), "c_index": why} for name, why in unfitted.items()]

@@ -6,7 +6,7 @@ import pytest
 from mewm.evaluation import figures
 from mewm.evaluation.config import EvaluationConfig
 from mewm.evaluation.protocol_summary import summarise_protocols
-from mewm.evaluation.survival_predictions import METHOD, ORACLE, SERIES
+from mewm.evaluation.survival_predictions import METHOD, ORACLE, SERIES, trained_on
 from mewm.evaluation.survival_summary import summarise_survival
 
 CONFIG = EvaluationConfig(resamples=20)
@@ -58,6 +58,18 @@ def test_baselines_fitted_on_the_tested_patients_say_so(tmp_path):
     found = summarise_survival([], fabricated(60, 1), CONFIG, info, tmp_path)
     rows = {row["model"]: row for row in found["models"]}
     assert "too good" in rows["clinical Cox"]["trained_on"]
+
+
+def test_a_model_that_was_calibrated_on_the_tested_patients_says_so():
+    class Method:
+        def __init__(self):
+            self.provenance = {"cohort": {"kind": "simulated", "seed": 7}}
+
+    info = {"kind": "simulated", "seed": 7}
+    assert trained_on(METHOD, info, True, Method(), "test") == "this cohort's training split"
+    assert "calibrated on the tested patients" in trained_on(METHOD, info, True, Method(), "val")
+    assert "too good" in trained_on(METHOD, info, True, Method(), "train")
+    assert trained_on(METHOD, {**info, "seed": 8}, True, Method(), "val") == "another simulated cohort"
 
 
 def choice(agents, hazard):

@@ -63,7 +63,7 @@ TINY = {
         "log_every": 2,
         "validate_every": 4,
         "save_every": 2,
-        "best": "discordance",
+        "best": "likelihood",
     },
     "optimisation": {"learning_rate": 0.01, "warmup": 1, "average": 0.5},
 }
@@ -155,7 +155,7 @@ def test_the_shipped_configurations_are_read_and_the_small_one_stays_small():
     weights = sum(p.numel() for p in SurvivalNetwork(groups(small.numbers), **small.network).parameters())
     assert weights * 2 < 8e6, "half precision of the small model has to stay under 8 MB"
     assert full.network["width"] == 64 and "facts" in full.numbers
-    assert small.loop.best == full.loop.best == "discordance"
+    assert small.loop.best == full.loop.best == "likelihood"
 
 
 def test_the_encoder_takes_the_weights_of_torchvision_from_a_file(tmp_path):

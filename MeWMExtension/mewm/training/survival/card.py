@@ -21,8 +21,9 @@ def model_card(metadata: Mapping[str, Any]) -> str:
 
 Input: a cube around the lesion in the CT before and after treatment, the lesion as drawn, the assistant's labels
 (viable tumour, necrosis, lipiodol), and numbers: {", ".join(training["numbers"])}. Output: a log hazard relative
-to the mean held-out patient, lower is better. MC3-18 features of both CTs, two-way cross-attention, attention
-aggregator, fully connected head{wide}; Cox partial likelihood and regression of survival.
+to the mean held-out patient, lower is better, and the logarithm of survival, which a run does not use. MC3-18
+features of both CTs, two-way cross-attention, attention aggregator, fully connected head{wide}; Cox partial
+likelihood and regression of survival.
 
 ## Data
 
@@ -37,7 +38,8 @@ by the assistant "{training["assistant"]}": with another one the risks are less 
 
 | figure | value |
 | --- | --- |
-| c-index | {_interval(figures["c_index"])} |
+| c-index of the risk | {_interval(figures["c_index"])} |
+| c-index of the regressed survival | {_interval(figures["c_index_of_regression"])} |
 | calibration slope before calibration | {_interval(figures["calibration_slope_before"])} |
 {_simulated(figures.get("simulated_futures"))}
 The figures of the test split: `python Testing/benchmarks/bench_survival.py`, docs/evaluation.md.

@@ -99,7 +99,7 @@ class SurvivalConfig:
     futures: Futures = field(default_factory=Futures)
     augmentation: Augmentation = field(default_factory=Augmentation)
     objective: Objective = field(default_factory=Objective)
-    loop: LoopSettings = field(default_factory=lambda: LoopSettings(steps=800, batch=32, best="discordance"))
+    loop: LoopSettings = field(default_factory=lambda: LoopSettings(steps=800, batch=32, best="likelihood"))
     optimisation: Optimisation = field(default_factory=Optimisation)
 
     def __post_init__(self) -> None:

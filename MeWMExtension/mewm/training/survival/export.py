@@ -25,7 +25,15 @@ from mewm.training.loop import described, require_same
 from mewm.training.survival.artefacts import Artefacts, artefacts
 from mewm.training.survival.card import model_card
 from mewm.training.survival.config import SurvivalConfig
-from mewm.training.survival.fit import CHECKPOINTS, LEARNER, decisive, network_arguments, open_cohort, parts
+from mewm.training.survival.fit import (
+    CHECKPOINTS,
+    LEARNER,
+    decisive,
+    median_weeks,
+    network_arguments,
+    open_cohort,
+    parts,
+)
 from mewm.training.survival.futures import NUMBERS, READ, FutureRegions
 from mewm.training.survival.validation import predicted
 from mewm.training.volumes import table_hash
@@ -62,7 +70,7 @@ def export_survival(
     network.to(device).eval()
     regions = open_cohort(data, config, dynamics, assistant, Path(work))
     learning, held = parts(regions, config)
-    raw, _, _ = predicted(network, regions, held, READ, device)
+    raw, longevity, _ = predicted(network, regions, held, READ, device)
     weeks, died = _outcome(regions, held)
     calibration = calibrate(raw, weeks, died)
     figures = {
@@ -70,6 +78,7 @@ def export_survival(
         "held_out_cases": len(held),
         "held_out_deaths": int(died.sum()),
         "c_index": _plain(c_index(weeks, died, raw)),
+        "c_index_of_regression": _plain(c_index(weeks, died, -longevity)),
         "calibration_slope_before": {
             "value": round(calibration.slope, 3),
             "low": round(calibration.slope_low, 3),
@@ -89,6 +98,8 @@ def export_survival(
         "calibration": calibration.to_dict(),
         "familiarity": familiar(regions, learning).to_dict(),
         "impairment": _median_impairment(regions, learning),
+        # The zero of the second output, the regressed log survival.
+        "longevity_zero_weeks": median_weeks(regions, learning),
     }
     return write_bundle(
         Path(out),

@@ -49,7 +49,7 @@ def train_survival(
     tell: Callable[[Report], None] | None = None,
     reading: Callable[[int, int], None] | None = None,
 ) -> float:
-    """Train on most of the train split; the rest and the validation split choose the best checkpoint by c-index.
+    """Train on most of the train split; the rest and the validation split choose the best checkpoint by likelihood.
 
     The test split is not read. The same call goes on where an earlier one was stopped.
 
@@ -64,7 +64,7 @@ def train_survival(
         reading: called with cases done and cases in all while regions are made.
 
     Returns:
-        The best validation c-index.
+        The best validation figure.
 
     Raises:
         InputError: the cohort or the configuration cannot be used.
@@ -84,10 +84,11 @@ def train_survival(
             network.encoder.begin_with(Path(config.pretrained))
         network.to(group.device)
         network.encoder.to(memory_format=torch.channels_last_3d)
-        median = float(np.median([regions.rows[case].os_weeks for case in learning]))
         draws = future_draws(regions, learning, network.names, config.futures, config.augmentation, config.loop.seed)
-        learner = Learner(network, survival_loss(network, config.objective, median), config.optimisation)
-        discordance = train(
+        learner = Learner(
+            network, survival_loss(network, config.objective, median_weeks(regions, learning)), config.optimisation
+        )
+        return train(
             {LEARNER: learner},
             draws,
             config.loop,
@@ -97,7 +98,6 @@ def train_survival(
             config=decisive(data, config, dynamics, assistant),
             tell=tell if group.first else None,
         )
-        return 1 - discordance
 
 
 def make_network(config: SurvivalConfig) -> SurvivalNetwork:
@@ -162,6 +162,11 @@ def parts(regions: FutureRegions, config: SurvivalConfig) -> tuple[list[int], li
     if not learning:
         raise InputError(f"A held_out share of {config.futures.held_out:g} leaves no case to learn from; lower it.")
     return learning, held
+
+
+def median_weeks(regions: FutureRegions, cases: list[int]) -> float:
+    """Return the median observed survival of some cases in weeks: the zero of the regressed log survival."""
+    return float(np.median([regions.rows[case].os_weeks for case in cases]))
 
 
 def standardise(network: SurvivalNetwork, regions: FutureRegions, cases: list[int]) -> None:
