@@ -83,7 +83,7 @@ class Context:
         # What may be sent was settled with the settings.
         arms += [EndpointArm(PolicyOnly(find_endpoint(name), accept_all)) for name in config.endpoints]
         arms.append(SearchArm(first, dynamics, LesionAssistant(), survival, "without the assistant"))
-        if WITHOUT_CONTRASTIVE in registry.dynamics:
+        if not registry.why_no_ablation(config):
             plain = registry.dynamics[WITHOUT_CONTRASTIVE]()
             arms.append(SearchArm(first, plain, assistant, survival, CONTRASTIVE_ARM))
         arms.append(SearchArm(first, dynamics, assistant, survival))

@@ -85,9 +85,8 @@ def evaluate(
         # Not the context's own: that goes to other processes, and a network does not.
         "survival_model": getattr(choose_survival(config.survival), "sha256", None),
     }
-    weights = {name: getattr(registry.dynamics[name](), "sha256", None) for name in config.dynamics}
-    if any(weights.values()):
-        mark["dynamics_models"] = weights
+    if learned := registry.identities(config):
+        mark["dynamics_models"] = learned
     if digest := getattr(choose_assistant(config.assistant), "sha256", None):
         mark["assistant_model"] = digest
     try:
@@ -131,7 +130,7 @@ def _summarise(
         learned = [records[row.case_id] for row in trained]
         results["survival"] = summarise_survival(learned, mine, config, info, out)
     if "protocols" in config.parts:
-        results["protocols"] = summarise_protocols(mine, config, out)
+        results["protocols"] = summarise_protocols(mine, config, out, context.registry.why_no_ablation(config))
     return results
 
 

@@ -30,13 +30,16 @@ or "more" would do as well."""
 Choices = Sequence[Mapping[str, Any]]
 
 
-def summarise_protocols(records: Sequence[Mapping[str, Any]], config: EvaluationConfig, out: Path) -> dict[str, Any]:
+def summarise_protocols(
+    records: Sequence[Mapping[str, Any]], config: EvaluationConfig, out: Path, no_ablation: str = NOT_TRAINED
+) -> dict[str, Any]:
     """Write a table against each reference, paired tests, the ceiling and figures; return everything as values.
 
     Args:
         records: ``protocols`` measurements of the cases.
         config: the settings.
         out: folder to write to.
+        no_ablation: why the arm without the contrastive loss was not measured, where it was not.
     """
     cases = [record["protocols"] for record in records]
     chosen = {name: [case["arms"][name] for case in cases] for name in cases[0]["arms"]}
@@ -62,7 +65,7 @@ def summarise_protocols(records: Sequence[Mapping[str, Any]], config: Evaluation
             for name, per_case in scores.items()
         ]
         if CONTRASTIVE_ARM not in scores:
-            rows.insert(_place(rows), {"arm": CONTRASTIVE_ARM, "cases": NOT_TRAINED})
+            rows.insert(_place(rows), {"arm": CONTRASTIVE_ARM, "cases": no_ablation})
         write_table(rows, out / f"protocols_{key}", f"Protocols against the {reference} protocol")
         title = f"Agreement with the {reference} protocol"
         figures.save(figures.dots(_estimates(rows), title), out / f"protocols_{key}")
@@ -98,7 +101,7 @@ def _row(
 
 
 def _place(rows: Sequence[Mapping[str, Any]]) -> int:
-    """Return where the arm that is not trained belongs: before the full method."""
+    """Return where the arm that was not measured belongs: before the full method."""
     return next((i for i, row in enumerate(rows) if row["arm"] == FULL), len(rows))
 
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, is_dataclass, replace
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from mewm.dynamics.cellular_automaton import CellularAutomaton
 from mewm.dynamics.choose import choose_dynamics, trained_bundles
@@ -21,8 +21,10 @@ if TYPE_CHECKING:
 
 NOT_TRAINED = "not trained"
 NOT_ASKED_FOR = "not asked for"
+NOT_COMPARABLE = "needs action-conditioned diffusion as the first dynamics"
 WITHOUT_CONTRASTIVE = "text-conditioned diffusion without the contrastive loss"
-LEARNED = ("mask-only diffusion", WITHOUT_CONTRASTIVE, "action-conditioned diffusion")
+ACTION_CONDITIONED = "action-conditioned diffusion"
+LEARNED = ("mask-only diffusion", WITHOUT_CONTRASTIVE, ACTION_CONDITIONED)
 """Learned dynamics that the paper compares (DiffTumor's and TextoMorph's ideas, its own)."""
 
 
@@ -59,6 +61,28 @@ class Registry:
         left_out = [name for name in LEARNED if name not in config.dynamics]
         return {name: NOT_TRAINED if name in self.untrained else NOT_ASKED_FOR for name in left_out}
 
+    def why_no_ablation(self, config: EvaluationConfig) -> str:
+        """Return why the full method is not measured without the contrastive loss; empty where it is.
+
+        The two have to differ in the loss alone, so the full method's own dynamics must be the model trained with it.
+        """
+        if WITHOUT_CONTRASTIVE not in self.dynamics:
+            return NOT_TRAINED
+        return "" if config.dynamics[0] == ACTION_CONDITIONED else NOT_COMPARABLE
+
+    def identities(self, config: EvaluationConfig) -> dict[str, Any]:
+        """Return by name what the futures of learned models depend on: digest of weights and settings of sampler."""
+        names = set(config.dynamics)
+        if "protocols" in config.parts and not self.why_no_ablation(config):
+            names.add(WITHOUT_CONTRASTIVE)
+        found = {}
+        for name in sorted(names):
+            model = self.dynamics[name]()
+            if digest := getattr(model, "sha256", None):
+                settings = getattr(model, "settings", None)
+                found[name] = {"weights": digest, "settings": asdict(settings) if is_dataclass(settings) else None}
+        return found
+
     def require(self, config: EvaluationConfig) -> None:
         """Check that every model and endpoint an evaluation names is known; nothing is asked.
 
@@ -87,8 +111,15 @@ def known_models(bundles: Mapping[str, str] | None = None) -> Registry:
     """
     registry = plain_models()
     for name, folder in {**trained_bundles(), **(bundles or {})}.items():
-        registry = registry.with_dynamics(name, partial(choose_dynamics, str(folder)))
+        registry = registry.with_dynamics(name, partial(_learned, name, str(folder)))
     return registry
+
+
+def _learned(name: str, folder: str) -> DynamicsModel:
+    model = choose_dynamics(folder)
+    if name in LEARNED and model.name != name:
+        raise InputError(f"The bundle {folder} holds {model.name!r}, not {name!r}; name the folder of that model.")
+    return model
 
 
 def plain_models() -> Registry:

@@ -75,7 +75,17 @@ def synthesis_values(
         if truths is not None:
             mine = _features([model.simulate(roi, p, seeds[:1])[0] for p in candidates], shown)
             record["arms"][name]["retrieval"] = scaled_distances(mine, truths).tolist()
+            record["arms"][name]["retrieval_centred"] = scaled_distances(centred(mine), centred(truths)).tolist()
     return record, arrays
+
+
+def centred(features: np.ndarray) -> np.ndarray:
+    """Return features less their mean over the protocols, (n, d).
+
+    What a model gets wrong in the same way under every protocol, such as the sharpness of a decoded CT, does not
+    count then; what is left is what the protocol changes.
+    """
+    return features - features.mean(axis=0)
 
 
 def scaled_distances(simulated: np.ndarray, true: np.ndarray) -> np.ndarray:

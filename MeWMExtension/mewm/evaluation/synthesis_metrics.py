@@ -127,9 +127,19 @@ def perceptual_distance(
     Raises:
         InputError: different cases.
     """
+    return NamedEstimate(
+        network.name, bootstrap_mean(perceptual_distances(simulated, true, network), resamples=resamples, seed=seed)
+    )
+
+
+def perceptual_distances(simulated: SliceStack, true: SliceStack, network: PerceptualNetwork) -> np.ndarray:
+    """Return the mean distance between simulated and true slices of each case, ``(cases,)``.
+
+    Raises:
+        InputError: different cases.
+    """
     _same_cases(simulated, true)
-    per_case = network.distance(simulated.flat, true.flat).reshape(simulated.slices.shape[:2]).mean(axis=1)
-    return NamedEstimate(network.name, bootstrap_mean(per_case, resamples=resamples, seed=seed))
+    return network.distance(simulated.flat, true.flat).reshape(simulated.slices.shape[:2]).mean(axis=1)
 
 
 def _same_cases(simulated: SliceStack, true: SliceStack) -> None:

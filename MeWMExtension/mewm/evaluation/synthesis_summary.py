@@ -12,10 +12,12 @@ from mewm.evaluation import figures
 from mewm.evaluation.case_page import PageCase, PageColumn, case_page, representative
 from mewm.evaluation.config import EvaluationConfig
 from mewm.evaluation.feature_networks import FeatureNetwork, FilterBank, PerceptualNetwork
-from mewm.evaluation.synthesis_metrics import SliceStack, fid, perceptual_distance
+from mewm.evaluation.synthesis_metrics import SliceStack, fid, perceptual_distance, perceptual_distances
+from mewm.evaluation.synthesis_pairs import FRACTIONS, ArmValues, paired_rows
 from mewm.evaluation.tables import write_table
 from mewm.evaluation.truth_metrics import (
     QUANTITIES,
+    Retrieval,
     agreement,
     correlation,
     coverage,
@@ -62,6 +64,13 @@ def summarise_synthesis(
     write_table(images, out / "synthesis", f"Synthesis: FID with {features.name}; LPIPS with {perceptual.name}")
     reference = ", ".join(sorted({case["reference"] for case in cases}))
     write_table(volumes, out / "volumes", f"Simulated against true volumes (ml) and shares; true by: {reference}")
+    compared = {
+        arm: _compared([case["arms"][arm] for case in cases], _stack(arrays, f"arm_{number}"), true, config, perceptual)
+        for number, arm in enumerate(arms)
+    }
+    truths = {share: np.array([case["true"][share] for case in cases]) for share in FRACTIONS}
+    paired = paired_rows(compared, truths, config)
+    write_table(paired, out / "paired_synthesis", f"{arms[0]} minus each other arm, on the same cases")
     _draw(records, cases, arrays, arms, config, out)
     return {
         "feature_network": features.name,
@@ -70,7 +79,22 @@ def summarise_synthesis(
         "true_labels": reference,
         "arms": images,
         "volumes": volumes,
+        "paired": paired,
     }
+
+
+def _compared(
+    mine: Sequence[Mapping[str, Any]],
+    simulated: SliceStack,
+    true: SliceStack,
+    config: EvaluationConfig,
+    perceptual: PerceptualNetwork,
+) -> ArmValues:
+    per_case = {"LPIPS": perceptual_distances(simulated, true, perceptual)}
+    for name in ("retrieval", "retrieval_centred"):
+        if (found := _retrieved(mine, name, config)) is not None:
+            per_case[f"{name}_top1"] = found.per_case
+    return ArmValues(per_case, {share: np.array([m["replicas"][0][share] for m in mine]) for share in FRACTIONS})
 
 
 def _image_row(
@@ -92,13 +116,19 @@ def _image_row(
     # The first replica, because a mean over replicas is no category.
     responses = [m["replicas"][0]["response"] for m in mine]
     row["response_kappa"] = response_agreement(responses, [case["true"]["response"] for case in cases])
-    distances = [m["retrieval"] for m in mine if "retrieval" in m]
-    if len(distances) == len(mine):
-        size = min(len(d) for d in distances)
-        cut = np.array([np.array(d)[:size, :size] for d in distances])
-        found = protocol_retrieval(cut, min(3, size - 1), resamples=config.resamples, seed=config.seed)
+    if (found := _retrieved(mine, "retrieval", config)) is not None:
         row |= {"retrieval_top1": found.top1, f"retrieval_top{found.k}": found.top_k, "candidates": found.candidates}
+    if (found := _retrieved(mine, "retrieval_centred", config)) is not None:
+        row["retrieval_centred_top1"] = found.top1
     return row
+
+
+def _retrieved(mine: Sequence[Mapping[str, Any]], name: str, config: EvaluationConfig) -> Retrieval | None:
+    if any(name not in m for m in mine):
+        return None
+    size = min(len(m[name]) for m in mine)
+    cut = np.array([np.array(m[name])[:size, :size] for m in mine])
+    return protocol_retrieval(cut, min(3, size - 1), resamples=config.resamples, seed=config.seed)
 
 
 def _volume_row(

@@ -63,7 +63,7 @@ def agreement(simulated: np.ndarray, true: np.ndarray, *, resamples: int = RESAM
         raise InputError(f"Values of shapes {simulated.shape} and {true.shape} cannot be compared case by case.")
 
     def ranked(index: np.ndarray) -> float:
-        return _correlation(*(stats.rankdata(values[index]) for values in (simulated, true)))
+        return pearson(*(stats.rankdata(values[index]) for values in (simulated, true)))
 
     gap = simulated - true
     return Agreement(
@@ -86,23 +86,23 @@ def correlation(simulated: np.ndarray, true: np.ndarray, *, resamples: int = RES
         InputError: there is no case.
     """
     first, second = np.asarray(simulated, float), np.asarray(true, float)
-    return bootstrap(
-        lambda index: _correlation(first[index], second[index]), len(first), resamples=resamples, seed=seed
-    )
+    return bootstrap(lambda index: pearson(first[index], second[index]), len(first), resamples=resamples, seed=seed)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Retrieval:
     """Share of simulations whose own protocol's truth is among the nearest.
 
     Attributes:
         top1, top_k: shares with intervals over cases.
+        per_case: share of ``top1`` in each case ``(cases,)``.
         k: how many nearest count for ``top_k``.
         candidates: number of protocols compared; chance is ``1 / candidates`` and ``k / candidates``.
     """
 
     top1: Estimate
     top_k: Estimate
+    per_case: np.ndarray
     k: int
     candidates: int
 
@@ -132,7 +132,7 @@ def protocol_retrieval(distances: np.ndarray, k: int = 3, *, resamples: int = RE
     # With t tied (own one included) behind r nearer, the own one lands on places r + 1 … r + t with equal chance.
     within = {places: np.clip((places - nearer) / tied, 0.0, 1.0).mean(axis=1) for places in (1, k)}
     top1, top_k = (bootstrap_mean(within[p], resamples=resamples, seed=seed) for p in (1, k))
-    return Retrieval(top1, top_k, k, count)
+    return Retrieval(top1, top_k, within[1], k, count)
 
 
 def coverage(
@@ -194,7 +194,8 @@ def response_agreement(simulated: Sequence[str], true: Sequence[str]) -> float:
     return 1 - float((weight * table).sum()) / expected if expected else float("nan")
 
 
-def _correlation(first: np.ndarray, second: np.ndarray) -> float:
+def pearson(first: np.ndarray, second: np.ndarray) -> float:
+    """Return Pearson's correlation of two lists of values; NaN where one is constant."""
     if len(first) < 2 or np.ptp(first) == 0 or np.ptp(second) == 0:
         return float("nan")
     return float(np.corrcoef(first, second)[0, 1])

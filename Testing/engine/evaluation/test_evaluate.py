@@ -14,7 +14,7 @@ from mewm.evaluation.case_measures import Context, case_seed
 from mewm.evaluation.config import EvaluationConfig, read_config
 from mewm.evaluation.evaluate import evaluate
 from mewm.evaluation.registry import LEARNED, known_models, plain_models
-from mewm.evaluation.synthesis_measures import scaled_distances
+from mewm.evaluation.synthesis_measures import centred, scaled_distances
 from mewm.explore.settings import ExploreSettings
 
 TINY = EvaluationConfig(
@@ -75,7 +75,13 @@ def test_arms_and_ceilings_are_among_the_results(done, config):
     arms = {row["arm"]: row for row in results["synthesis"]["arms"]}
     assert list(arms) == ["procedural texture", "truth re-drawn (ceiling)", *LEARNED]
     # The texture ignores the protocol, so its retrieval is chance: one simulation for all four truths.
-    assert arms["procedural texture"]["retrieval_top1"].value == pytest.approx(1 / 4)
+    for name in ("retrieval_top1", "retrieval_centred_top1"):
+        assert arms["procedural texture"][name].value == pytest.approx(1 / 4)
+    paired = {(row["arm"], row["metric"]): row["difference"] for row in results["synthesis"]["paired"]}
+    assert {arm for arm, _ in paired} == {"truth re-drawn (ceiling)"}
+    mine, ceiling = arms["procedural texture"], arms["truth re-drawn (ceiling)"]
+    gap = mine["LPIPS"].value - ceiling["LPIPS"].value
+    assert paired["truth re-drawn (ceiling)", "LPIPS"].value == pytest.approx(gap)
     best = {row["arm"]: row for row in results["protocols"]["against_best"]}
     assert set(best) == {
         "as treated",
@@ -196,6 +202,15 @@ def test_scaled_distances_by_hand():
     true = np.array([[0.0, 7.0], [2.0, 7.0]])
     simulated = np.array([[0.5, 9.0], [2.0, 1.0]])
     assert scaled_distances(simulated, true) == pytest.approx(np.array([[0.5, 1.5], [2.0, 0.0]]))
+
+
+def test_an_error_that_is_the_same_under_every_protocol_does_not_count_once_centred():
+    true = np.array([[0.0, 1.0], [2.0, 1.5], [4.0, 1.0]])
+    simulated = true + np.array([0.0, 5.0])
+    plain = scaled_distances(simulated, true)
+    assert (plain.argmin(axis=1) == 1).all(), "the offset looks like the one truth that has it"
+    apart = scaled_distances(centred(simulated), centred(true))
+    assert np.diagonal(apart) == pytest.approx(0) and (apart.argmin(axis=1) == [0, 1, 2]).all()
 
 
 def test_case_seed_depends_on_the_case_only():

@@ -5,6 +5,8 @@ import pytest
 from scipy import stats
 
 from mewm.errors import InputError
+from mewm.evaluation.config import EvaluationConfig
+from mewm.evaluation.synthesis_pairs import FRACTIONS, ArmValues, paired_rows
 from mewm.evaluation.truth_metrics import (
     agreement,
     coverage,
@@ -103,3 +105,18 @@ def test_kappa_by_hand():
 def test_wrong_shapes_are_told(call):
     with pytest.raises(InputError):
         call()
+
+
+def test_arms_are_compared_on_the_same_cases():
+    rng = np.random.default_rng(0)
+    true = {share: rng.random(60) for share in FRACTIONS}
+    near, far = ({share: true[share] + scale * rng.normal(size=60) for share in FRACTIONS} for scale in (0.05, 0.5))
+    looks = {"LPIPS": rng.random(60)}
+    worse = {"LPIPS": looks["LPIPS"] + 0.01}
+    found = paired_rows(
+        {"near": ArmValues(looks, near), "far": ArmValues(worse, far)}, true, EvaluationConfig(resamples=50)
+    )
+    rows = {row["metric"]: row["difference"] for row in found}
+    assert rows["LPIPS"].value == pytest.approx(-0.01) and rows["LPIPS"].high < 0
+    for share in FRACTIONS:
+        assert rows[f"error of {share}"].high < 0 < rows[f"pearson of {share}"].low

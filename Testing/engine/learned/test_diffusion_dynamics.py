@@ -1,5 +1,7 @@
 """The learned dynamics in its role: what it leaves alone, what it repeats, what it does when memory is short."""
 
+from functools import partial
+
 import numpy as np
 import pytest
 
@@ -20,6 +22,7 @@ from mewm.dynamics.diffusion.sampler import SamplerSettings  # noqa: E402
 from mewm.errors import InputError, MewmError  # noqa: E402
 from mewm.evaluation.config import EvaluationConfig  # noqa: E402
 from mewm.evaluation.registry import LEARNED, known_models, plain_models  # noqa: E402
+from mewm.resources import resource_path  # noqa: E402
 from mewm.roi import cut_roi, paste_ct  # noqa: E402
 
 TINY = {
@@ -177,3 +180,19 @@ def test_models_are_chosen_by_name(tmp_path):
     assert registry.absent(EvaluationConfig())["mask-only diffusion"] == "not asked for"
     assert "mask-only diffusion" not in registry.absent(EvaluationConfig(dynamics=("mask-only diffusion",)))
     assert set(plain_models().absent(EvaluationConfig()).values()) == {"not trained"}
+
+
+def test_the_full_method_is_compared_without_the_contrastive_loss_only_with_it():
+    dynamics = resource_path("Models/dynamics_diffusion")
+    name = "text-conditioned diffusion without the contrastive loss"
+    trained = plain_models().with_dynamics(name, partial(choose_dynamics, str(dynamics)))
+    main = EvaluationConfig(dynamics=("action-conditioned diffusion",))
+    assert plain_models().why_no_ablation(main) == "not trained"
+    assert "first dynamics" in trained.why_no_ablation(EvaluationConfig())
+    assert trained.why_no_ablation(main) == ""
+    assert trained.identities(EvaluationConfig()) == {}
+    both = trained.with_dynamics("action-conditioned diffusion", partial(choose_dynamics, str(dynamics)))
+    found = both.identities(main)
+    assert set(found) == {"action-conditioned diffusion", name} and found[name]["settings"]["solver"] == "multistep"
+    with pytest.raises(InputError, match="holds 'action-conditioned diffusion', not 'mask-only diffusion'"):
+        known_models({"mask-only diffusion": str(dynamics)}).dynamics["mask-only diffusion"]()

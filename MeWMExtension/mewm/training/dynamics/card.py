@@ -11,6 +11,7 @@ _ACTIONS = {
     "text": "text of the sub-actions alone",
     "none": "none: the protocol is hidden",
 }
+_LESION = {True: "with and without the lesion", False: "without the lesion"}
 
 
 def model_card(metadata: Mapping[str, Any]) -> str:
@@ -30,9 +31,9 @@ def model_card(metadata: Mapping[str, Any]) -> str:
 
 **{metadata["notice"]}** Research use only, not a medical device.
 
-Input: latents of a CT around the target lesion (`dynamics_autoencoder`) with and without the lesion, the lesion's mask,
-a TACE protocol, noise. Output: latents of the CT some weeks after that protocol; one noise, one future. Protocol seen
-as: {_ACTIONS[training["action"]]}. Weight of the contrastive loss: {training["contrastive_weight"]:g}.
+Input: latents of a CT around the target lesion (`dynamics_autoencoder`) {_LESION[bool(training["see_lesion"])]}, the
+lesion's mask, noise, a TACE protocol, seen as: {_ACTIONS[training["action"]]}. Output: latents of the CT some weeks
+after; one noise, one future. Weight of the contrastive loss: {training["contrastive_weight"]:g}.
 
 ## Data
 

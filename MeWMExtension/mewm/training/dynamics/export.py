@@ -164,7 +164,8 @@ def _metadata(
         "version": "0.1.0",
         "task": TITLE,
         "name": config.name,
-        "description": "post-treatment latents of a liver lesion from those before and a TACE protocol",
+        "description": "post-treatment latents of a liver lesion from those before"
+        + ("" if config.network.get("action") == "none" else " and a TACE protocol"),
         "notice": NOTICE if info.get("kind") == "simulated" else "Trained on one dataset; not for clinical use.",
         "authors": "MeWM contributors",
         "copyright": "Apache-2.0",
@@ -188,6 +189,7 @@ def _metadata(
             "seed": config.loop.seed,
             "contrastive_weight": config.contrastive.weight,
             "action": config.network.get("action", "full"),
+            "see_lesion": config.network.get("see_lesion", True),
         },
         "figures": dict(figures),
     }
