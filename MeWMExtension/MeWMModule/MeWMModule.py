@@ -28,7 +28,7 @@ except ImportError:  # Slicer before 5.6
         return text
 
 
-LIBRARY = "MeWMModuleLib"
+LIBRARIES = ("MeWMModuleLib", "mewm")
 
 
 class MeWMModule(ScriptedLoadableModule):
@@ -120,7 +120,13 @@ class MeWMModuleWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
     def enter(self):
         """Bind the panel again if the scene was closed meanwhile; called each time the user opens the module."""
         if self.panel is not None:
+            self.panel.entered = True
             self.initializeParameterNode()
+
+    def exit(self):
+        """Leave the views to the next module; called each time the user goes to another one."""
+        if self.panel is not None:
+            self.panel.entered = False
 
     def initializeParameterNode(self):
         """Bind the panel to the scene's parameter node, made if there is none."""
@@ -149,11 +155,11 @@ class MeWMModuleWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
             self.panel.nodes_changed()
 
     def onReload(self):
-        """Reload the library too; Slicer's own reload takes this file only."""
-        names = sorted(name for name in sys.modules if name.split(".")[0] == LIBRARY)
-        for name in names:
+        """Reload the libraries too; Slicer's own reload takes this file only."""
+        for name in [name for name in sys.modules if name.split(".")[0] in LIBRARIES]:
             del sys.modules[name]
-        importlib.import_module(LIBRARY)
+        for name in LIBRARIES:
+            importlib.import_module(name)
         super().onReload()
 
 

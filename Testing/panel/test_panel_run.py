@@ -3,32 +3,7 @@
 import numpy as np
 import pytest
 import slicer.util as slicer_util
-
-
-def _explore(desk, case_nodes):
-    ct, segmentation = case_nodes(desk)
-    desk.ui.exploreButton.click()
-    desk.wait(lambda: desk.engine.requests, what="the request")
-    return ct, segmentation
-
-
-def _stream(desk, rows, files, ct):
-    for number, row in enumerate(rows):
-        desk.engine.send(
-            "simulated",
-            protocol_id=row["protocol_id"],
-            protocol=row["protocol"],
-            complete=True,
-            files=files(ct, f"f{number}"),
-            box={},
-        )
-        desk.engine.send("scored", row=row)
-    desk.settle()
-
-
-def _finish(desk, rows, result):
-    desk.engine.send("done", result=result(rows))
-    desk.settle()
+from engine_steps import explore, finish, stream
 
 
 def _shown(desk, name):
@@ -104,28 +79,28 @@ def test_a_mask_on_another_grid_stays_where_it_is(desk, case_nodes):
 
 
 def test_rows_and_futures_come_while_it_runs(desk, case_nodes, rows, future_files):
-    ct, _ = _explore(desk, case_nodes)
+    ct, _ = explore(desk, case_nodes)
     assert desk.ui.exploreButton.text == "Cancel" and desk.ui.exploreButton.enabled
     desk.engine.send("progress", stage="Racing the contenders", fraction=0.4, done=4, total=10, elapsed_s=2, left_s=31)
     desk.settle()
     assert desk.ui.progressBar.value == 40
     assert desk.ui.progressLabel.text == "Racing the contenders, about 31 s left"
-    _stream(desk, rows[1:3], future_files, ct)
+    stream(desk, rows[1:3], future_files, ct)
     model = desk.panel.review.ranking.model
     assert [model.item(n, 1).text() for n in range(model.rowCount())] == [row["protocol"] for row in rows[1:3]]
     # The newest future is shown until the user chooses.
     assert desk.panel.review.shown[0].text == rows[2]["protocol"]
     desk.panel.review.select([rows[1]["protocol_id"]])
-    _stream(desk, rows[:1], future_files, ct)
+    stream(desk, rows[:1], future_files, ct)
     assert desk.panel.review.shown[0].text == rows[1]["protocol"]
     assert model.item(0, 1).text() == rows[0]["protocol"]
 
 
 def test_the_selection_drives_the_views(desk, case_nodes, rows, future_files, result):
-    ct, _ = _explore(desk, case_nodes)
+    ct, _ = explore(desk, case_nodes)
     before = slicer_util.arrayFromVolume(ct).copy()
-    _stream(desk, rows, future_files, ct)
-    _finish(desk, rows, result)
+    stream(desk, rows, future_files, ct)
+    finish(desk, rows, result)
     panel, ui = desk.panel, desk.ui
     assert panel.review.chosen["rank"] == 1
     from PySide6.QtCore import Qt
@@ -175,9 +150,9 @@ def test_the_selection_drives_the_views(desk, case_nodes, rows, future_files, re
 
 
 def test_a_view_that_comes_in_later_shows_the_same_slice(desk, case_nodes, rows, future_files, result):
-    ct, _ = _explore(desk, case_nodes)
-    _stream(desk, rows[:2], future_files, ct)
-    _finish(desk, rows[:2], result)
+    ct, _ = explore(desk, case_nodes)
+    stream(desk, rows[:2], future_files, ct)
+    finish(desk, rows[:2], result)
     red, green = (desk.scene.GetSingletonNode(name, "vtkMRMLSliceNode") for name in ("Red", "Green"))
     # As Slicer leaves it when a volume is loaded: the CT in every view, Green coronal.
     desk.scene.GetSingletonNode("Green", "vtkMRMLSliceCompositeNode").SetBackgroundVolumeID(ct.GetID())
@@ -198,9 +173,9 @@ def test_a_view_that_comes_in_later_shows_the_same_slice(desk, case_nodes, rows,
 def test_the_scale_is_the_same_in_all_views_once_the_layout_has_its_sizes(
     desk, case_nodes, rows, future_files, result, slicer_session
 ):
-    ct, _ = _explore(desk, case_nodes)
-    _stream(desk, rows[:2], future_files, ct)
-    _finish(desk, rows[:2], result)
+    ct, _ = explore(desk, case_nodes)
+    stream(desk, rows[:2], future_files, ct)
+    finish(desk, rows[:2], result)
     views = slicer_session[2].slices
     for name, size in (("Red", (400, 300)), ("Yellow", (256, 256)), ("Green", (100, 900))):
         desk.scene.GetSingletonNode(name, "vtkMRMLSliceNode").SetDimensions(*size, 1)
@@ -230,12 +205,12 @@ def test_a_scene_saved_with_the_layout_opens_where_the_layout_was_not_known(desk
 
 
 def test_columns_sort_by_number(desk, case_nodes, rows, result):
-    _explore(desk, case_nodes)
+    explore(desk, case_nodes)
     many = [
         {**rows[0], "protocol_id": f"p{n}", "risk": -1.0 + n / 10, "median_weeks": 200.0 - 11 * n} for n in range(12)
     ]
     many[3]["median_weeks"] = None
-    _finish(desk, many, result)
+    finish(desk, many, result)
     view = desk.ui.rankingView
     from PySide6.QtCore import Qt
 
@@ -251,15 +226,18 @@ def test_cancel_takes_everything_back(desk, case_nodes, rows, future_files):
     before = desk.node_ids()
     desk.ui.exploreButton.click()
     desk.wait(lambda: desk.engine.requests)
-    _stream(desk, rows[:2], future_files, ct)
-    assert desk.node_ids() != before and not segmentation.GetDisplayNode().GetVisibility()
+    stream(desk, rows[:2], future_files, ct)
+    display, tumour = segmentation.GetDisplayNode(), desk.panel.parameters.tumour_segment
+    assert desk.node_ids() != before and not display.GetSegmentVisibility(tumour)
+    others = set(segmentation.GetSegmentation().GetSegmentIDs()) - {tumour, desk.panel.parameters.liver_segment}
+    assert display.GetVisibility() and all(display.GetSegmentVisibility(other) for other in others)
     desk.ui.exploreButton.click()
     desk.settle()
     assert desk.engine.cancelled == [1] and not desk.ui.exploreButton.enabled
     desk.engine.send("error", kind="cancelled", message="Cancelled.")
     desk.settle()
     assert desk.node_ids() - before <= {n for n in desk.node_ids() if "Composite" in n or "View" in n}
-    assert segmentation.GetDisplayNode().GetVisibility()
+    assert display.GetSegmentVisibility(tumour)
     assert desk.ui.statusLabel.text == "Cancelled; nothing was kept."
     assert desk.ui.exploreButton.text == "Explore" and desk.ui.exploreButton.enabled
 
@@ -274,20 +252,20 @@ def test_cancel_before_anything_was_sent(desk, case_nodes):
 
 @pytest.mark.parametrize("which", ["CT", "tumour segmentation"])
 def test_deleting_an_input_stops_the_run(desk, case_nodes, rows, future_files, which):
-    ct, segmentation = _explore(desk, case_nodes)
-    _stream(desk, rows[:1], future_files, ct)
+    ct, segmentation = explore(desk, case_nodes)
+    stream(desk, rows[:1], future_files, ct)
     desk.scene.RemoveNode(ct if which == "CT" else segmentation)
     desk.settle()
     assert desk.ui.statusLabel.text == f"The {which} was deleted, so the run was stopped; nothing was kept."
     assert desk.engine.cancelled == [1]
     assert desk.panel.review.run is None and not desk.panel.controller.busy
-    _stream(desk, rows[:1], future_files, ct) if which != "CT" else None
+    stream(desk, rows[:1], future_files, ct) if which != "CT" else None
     assert desk.panel.review.run is None
 
 
 def test_closing_the_scene_stops_the_run(desk, case_nodes, rows, future_files):
-    ct, _ = _explore(desk, case_nodes)
-    _stream(desk, rows[:2], future_files, ct)
+    ct, _ = explore(desk, case_nodes)
+    stream(desk, rows[:2], future_files, ct)
     desk.scene.Clear(False)
     desk.settle()
     assert desk.engine.cancelled == [1]
@@ -300,15 +278,15 @@ def test_closing_the_scene_stops_the_run(desk, case_nodes, rows, future_files):
 
 
 def test_two_runs_in_a_row_lie_side_by_side_and_go_one_by_one(desk, case_nodes, rows, future_files, result):
-    ct, _ = _explore(desk, case_nodes)
+    ct, _ = explore(desk, case_nodes)
     inputs = desk.node_ids()
     for number in (1, 2):
         desk.wait(lambda: desk.ui.exploreButton.enabled)
         if number == 2:
             desk.ui.exploreButton.click()
             desk.wait(lambda: len(desk.engine.requests) == 2)
-        _stream(desk, rows[:2], future_files, ct)
-        _finish(desk, rows[:2], result)
+        stream(desk, rows[:2], future_files, ct)
+        finish(desk, rows[:2], result)
     from MeWMModuleLib.live_run import runs_in
 
     assert len(runs_in(desk.scene)) == 2 and desk.ui.runComboBox.count == 2
@@ -322,7 +300,7 @@ def test_two_runs_in_a_row_lie_side_by_side_and_go_one_by_one(desk, case_nodes, 
 
 
 def test_an_error_of_the_engine_is_told_in_its_words(desk, case_nodes):
-    _explore(desk, case_nodes)
+    explore(desk, case_nodes)
     desk.engine.send("error", kind="input", message="The lesion lies outside the CT; choose another mask.")
     desk.settle()
     assert desk.ui.statusLabel.text == "The lesion lies outside the CT; choose another mask."
@@ -332,7 +310,7 @@ def test_an_error_of_the_engine_is_told_in_its_words(desk, case_nodes):
 def test_a_future_that_does_not_fit_the_ct_stops_the_run(desk, case_nodes, rows, tmp_path):
     import phantom_run
 
-    _explore(desk, case_nodes)
+    explore(desk, case_nodes)
     files = {"ct": str(tmp_path / "c.nrrd"), "tissue": str(tmp_path / "t.nrrd")}
     for path, kind in zip(files.values(), (np.int16, np.uint8), strict=True):
         phantom_run.write_nrrd(path, np.ones((3, 3, 3), kind), np.eye(3), (0, 0, 0))
@@ -343,23 +321,23 @@ def test_a_future_that_does_not_fit_the_ct_stops_the_run(desk, case_nodes, rows,
 
 
 def test_a_row_without_volumes_is_fetched(desk, case_nodes, rows, future_files, result):
-    ct, _ = _explore(desk, case_nodes)
-    _stream(desk, rows[:1], future_files, ct)
-    _finish(desk, rows[:3], result)
+    ct, _ = explore(desk, case_nodes)
+    stream(desk, rows[:1], future_files, ct)
+    finish(desk, rows[:3], result)
     desk.panel.review.select([rows[2]["protocol_id"]])
     desk.settle()
     method, params, _ = desk.engine.requests[-1]
     assert (method, params["protocol_id"]) == ("volumes", rows[2]["protocol_id"])
-    _stream(desk, rows[2:3], future_files, ct)
+    stream(desk, rows[2:3], future_files, ct)
     desk.engine.send("done", result={**result(rows[:3]), "protocol_id": rows[2]["protocol_id"]})
     desk.settle()
     assert [future.text for future in desk.panel.review.shown] == [rows[2]["protocol"]]
 
 
 def test_the_whole_simulated_ct_is_the_ct_with_the_future_in_it(desk, case_nodes, rows, future_files, result):
-    ct, _ = _explore(desk, case_nodes)
-    _stream(desk, rows[:1], future_files, ct)
-    _finish(desk, rows[:1], result)
+    ct, _ = explore(desk, case_nodes)
+    stream(desk, rows[:1], future_files, ct)
+    finish(desk, rows[:1], result)
     desk.ui.wholeVolumeButton.click()
     (whole,) = [n for n in slicer_util.getNodesByClass("vtkMRMLScalarVolumeNode") if "whole" in n.GetName()]
     expected = slicer_util.arrayFromVolume(ct).copy()
@@ -369,8 +347,8 @@ def test_the_whole_simulated_ct_is_the_ct_with_the_future_in_it(desk, case_nodes
 
 
 def test_closing_the_module_in_the_middle_says_and_leaves_nothing(desk, case_nodes, rows, future_files):
-    ct, _ = _explore(desk, case_nodes)
-    _stream(desk, rows[:1], future_files, ct)
+    ct, _ = explore(desk, case_nodes)
+    stream(desk, rows[:1], future_files, ct)
     desk.panel.close()
     desk.engine.send("scored", row=rows[0])
     desk.settle()
@@ -380,8 +358,8 @@ def test_closing_the_module_in_the_middle_says_and_leaves_nothing(desk, case_nod
 def test_the_chosen_future_gets_surfaces_that_lie_where_its_tissue_lies(desk, case_nodes, rows, future_files):
     from MeWMModuleLib.masks import ijk_to_ras
 
-    ct, _ = _explore(desk, case_nodes)
-    _stream(desk, rows[:1], future_files, ct)
+    ct, _ = explore(desk, case_nodes)
+    stream(desk, rows[:1], future_files, ct)
     tissue = desk.panel.review.shown[0].tissue
     segmentation = tissue.GetSegmentation()
     desk.wait(lambda: segmentation.GetNthSegment(0).GetRepresentation("Closed surface"), what="the surfaces")
@@ -427,8 +405,8 @@ def test_a_run_that_is_cancelled_while_a_future_comes_in_leaves_no_half_of_it(de
 
 
 def test_contraindications_come_first_and_sources_in_the_tip(desk, case_nodes, rows, future_files, result):
-    ct, _ = _explore(desk, case_nodes)
-    _stream(desk, rows[:1], future_files, ct)
+    ct, _ = explore(desk, case_nodes)
+    stream(desk, rows[:1], future_files, ct)
     sourced = "Absolute contraindication: TACE is contraindicated in jaundice (above 3 mg/dl). (Someone, Journal 2018)"
     plain = "The survival model has never seen a bilirubin of 4.5 mg/dl (its training cases: 0.3 to 4.4 mg/dl)."
     desk.engine.send("done", result={**result(rows[:1]), "warnings": [plain, sourced]})
@@ -439,9 +417,9 @@ def test_contraindications_come_first_and_sources_in_the_tip(desk, case_nodes, r
 
 
 def test_the_table_of_the_scene_names_every_column_for_a_reader(desk, case_nodes, rows, result):
-    _explore(desk, case_nodes)
+    explore(desk, case_nodes)
     told = [{**row, "survival_2y": 0.62, "risk_parts": "viable tumour -0.51; exact"} for row in rows]
-    _finish(desk, told, result)
+    finish(desk, told, result)
     node = desk.panel.review.run.table
     table = node.GetTable()
     names = [table.GetColumnName(n) for n in range(table.GetNumberOfColumns())]
@@ -451,8 +429,8 @@ def test_the_table_of_the_scene_names_every_column_for_a_reader(desk, case_nodes
 
 
 def test_what_clinical_facts_alone_predict_is_told_apart_from_the_protocols(desk, case_nodes, rows, result):
-    _explore(desk, case_nodes)
-    _finish(desk, rows, result)
+    explore(desk, case_nodes)
+    finish(desk, rows, result)
     assert not desk.ui.outlookLabel.visible
     desk.ui.exploreButton.click()
     desk.wait(lambda: len(desk.engine.requests) == 2)

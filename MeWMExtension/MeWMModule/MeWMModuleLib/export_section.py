@@ -22,11 +22,17 @@ class ExportSection:
         """
         self.ui = ui
         self.panel = panel
+        self._patient_of: tuple[str, str] = ("", "")
         ui.exportFolderButton.clicked.connect(self._on_folder)
         ui.exportZipButton.clicked.connect(self._on_zip)
 
     def refresh(self) -> None:
         """Say what would be exported, or why nothing can be."""
+        run, ct = self.panel.review.run, self.panel.parameters.ct
+        case = (run.identifier if run is not None else "", ct.GetID() if ct is not None else "")
+        if case != self._patient_of:
+            self._patient_of = case
+            self.forget_patient()
         reason = self.reason()
         row = self.panel.review.chosen
         marked = " It breaks rules; the export says so." if row is not None and row["violations"] else ""
@@ -37,6 +43,10 @@ class ExportSection:
         self.ui.exportFolderButton.enabled = self.ui.exportZipButton.enabled = not reason
         self.ui.exportReasonLabel.text = reason
         self.ui.exportReasonLabel.visible = bool(reason)
+
+    def forget_patient(self) -> None:
+        """Clear the patient's name: it must not head the page of the next patient."""
+        self.ui.patientNameLineEdit.text = ""
 
     def reason(self) -> str:
         """Return why nothing can be exported now; empty if it can."""
@@ -61,6 +71,7 @@ class ExportSection:
     def finished(self, kind: str, result: Any) -> None:
         """Tell where the export lies."""
         if kind == "export":
+            self.forget_patient()
             self.panel.tell(f"Exported to {result['out']}: {len(result['files'])} files; read {result['pdf']} first.")
 
     def _on_folder(self, *_args: Any) -> None:

@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+from mewm.errors import InputError
 from MeWMModuleLib.live_run import (
     CASE_ATTRIBUTE,
     CENTRE_ATTRIBUTE,
@@ -31,6 +32,8 @@ def load_finished_run(scene: Any, folder: str | Path) -> LiveRun:
     Raises:
         InputError: the run cannot be used; the scene is then as it was before.
     """
+    # Runs of the first version have no ranking.json and no curves.
+    ranking, tree = (_read(Path(folder) / name) for name in ("ranking.json", "search.json"))
     loaded = load_run(scene, folder)
     run, table, item = loaded.run, loaded.table, loaded.folder_item
     x, y, z = run.centre_lps
@@ -46,11 +49,8 @@ def load_finished_run(scene: Any, folder: str | Path) -> LiveRun:
     survival, chart = add_survival_plot(scene, run.case_name)
     keep(survival, item, run.identifier, "survival")
     keep(chart, item, run.identifier, "survival chart")
-    # Runs of the first version have no ranking.json and no curves.
-    ranking = _read(Path(folder) / "ranking.json")
     put_curves(survival, ranking.get("rows", []))
     put_outlook(survival, run.manifest.get("outlook"))
-    tree = _read(Path(folder) / "search.json")
     if tree:
         node = scene.AddNewNodeByClass("vtkMRMLTextNode", "MeWM search tree")
         node.SetText(json.dumps(tree, ensure_ascii=False))
@@ -62,4 +62,9 @@ def load_finished_run(scene: Any, folder: str | Path) -> LiveRun:
 
 
 def _read(path: Path) -> dict[str, Any]:
-    return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+    if not path.is_file():
+        return {}
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise InputError(f"{path} cannot be read ({error}); explore the case again.") from error

@@ -52,8 +52,8 @@ def register_layouts(scene: Any) -> Any:
     return nodes[0]
 
 
-def show_layout(scene: Any, count: int) -> bool:
-    """Switch the application to the layout for ``count`` futures.
+def show_layout(scene: Any, count: int, switch: bool = True) -> bool:
+    """Switch the application to the layout for ``count`` futures, unless ``switch`` is off.
 
     Returns:
         Whether the scene belongs to an application with layouts; the slice views of one without are left alone.
@@ -62,7 +62,8 @@ def show_layout(scene: Any, count: int) -> bool:
     if node is None:
         return False
     # Also where the number is right already: a scene may have named it before the layout was known.
-    node.SetViewArrangement(layout_id(count))
+    if switch:
+        node.SetViewArrangement(layout_id(count))
     return True
 
 

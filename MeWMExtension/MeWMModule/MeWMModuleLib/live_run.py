@@ -11,6 +11,7 @@ import numpy as np
 import slicer
 import slicer.util
 
+from mewm.errors import InputError
 from MeWMModuleLib import appearance
 from MeWMModuleLib.future_steps import NOTICE, Future, future_steps, voxels_in
 from MeWMModuleLib.nodes import (
@@ -153,11 +154,18 @@ class LiveRun:
         )
 
     def add_whole_volume(self, future: Future) -> Any:
-        """Add the simulated CT on the whole grid of the pre-treatment CT and return its node."""
+        """Add the simulated CT on the whole grid of the pre-treatment CT and return its node.
+
+        Raises:
+            InputError: the pre-treatment CT was deleted or changed.
+        """
+        if self.ct is None:
+            raise InputError("The pre-treatment CT is no longer in the scene; load it and explore the case again.")
+        box = voxels_in(future.simulated, self.ct)
         whole = self.scene.AddNewNodeByClass("vtkMRMLScalarVolumeNode", f"SIMULATED whole CT {future.text}")
         whole.CopyOrientation(self.ct)
         array = np.array(slicer.util.arrayFromVolume(self.ct))
-        array[voxels_in(future.simulated, self.ct)] = slicer.util.arrayFromVolume(future.simulated)
+        array[box] = slicer.util.arrayFromVolume(future.simulated)
         slicer.util.updateVolumeFromArray(whole, array)
         whole.CreateDefaultDisplayNodes()
         appearance.set_ct_window(whole.GetDisplayNode())

@@ -72,7 +72,15 @@ class OwnSection:
         if self.verdict.excluded and not self.parameters.override_rules:
             return "Rules forbid this protocol; change it, or tick that you override them."
         run = self.panel.review.run
-        return "" if run is not None and run.complete else why_not(self.parameters)
+        return "" if run is not None and run.complete and self.is_of_shown_case() else why_not(self.parameters)
+
+    def is_of_shown_case(self) -> bool:
+        """Whether the chosen CT is that of the run that is shown; facts and rules of the panel are then that case's.
+
+        A protocol for another case is no row of that run.
+        """
+        run, ct = self.panel.review.run, self.parameters.ct
+        return run is not None and (ct is None or run.ct is None or ct is run.ct)
 
     def finished(self, result: dict[str, Any]) -> None:
         """Show what the engine found in the text, for the user to confirm."""

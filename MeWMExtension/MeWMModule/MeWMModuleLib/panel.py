@@ -18,6 +18,7 @@ from MeWMModuleLib.finished_run import load_finished_run
 from MeWMModuleLib.jobs import ASKING, CANCELLING, Listener
 from MeWMModuleLib.live_run import LiveRun
 from MeWMModuleLib.model_choices import needs_pytorch, words
+from MeWMModuleLib.nodes import SYNTHETIC_ATTRIBUTE
 from MeWMModuleLib.own_section import OwnSection
 from MeWMModuleLib.policy_dialog import PolicyDialog, policy_choices
 from MeWMModuleLib.ranking_view import IN_PLACE
@@ -56,6 +57,11 @@ class Panel:
         self._was_busy = False
         # CT of the sample case and the facts that came with it.
         self._sample: tuple[str, dict[str, Any]] = ("", {})
+        self._sample_folder = ""
+        # Segments of the user's that were hidden: segmentation and segment.
+        self._hidden: list[tuple[Any, str]] = []
+        # Whether the user is in the module: the views are another module's otherwise.
+        self.entered = True
         self._open = True
         self.policy_dialog: PolicyDialog | None = None
         self.controller = RunController(scene, engine, self.later)
@@ -87,6 +93,7 @@ class Panel:
                 node.RemoveObserver(tag)
             self._observed = None
         self.parameters = parameters
+        self.export.forget_patient()
         for section in (self.case, self.review, self.own):
             section.set_parameters(parameters)
         if parameters is not None:
@@ -109,7 +116,7 @@ class Panel:
         if self.own.reason():
             return
         run = self.review.run
-        use = run if run is not None and run.complete else None
+        use = run if run is not None and run.complete and self.own.is_of_shown_case() else None
         self._begin(lambda: self.controller.simulate(self.parameters, self.runs_folder(), use))
 
     def fetch_volumes(self, run: LiveRun, protocol_id: str) -> None:
@@ -160,6 +167,7 @@ class Panel:
         # What was told of the scene that goes does not hold for the next.
         self.tell("")
         self.controller.scene_closing()
+        self._hidden = []
         self.set_parameters(None)
 
     def close(self) -> None:
@@ -167,6 +175,7 @@ class Panel:
         self._open = False
         self._close_dialog()
         self.controller.close()
+        self._remove_sample_folder()
         self.set_parameters(None)
 
     def _begin(self, start: Callable[[], None], computes: bool = True) -> None:
@@ -228,8 +237,14 @@ class Panel:
         self.tell(f"{len(run.futures())} simulated protocols loaded for {run.case_name}.")
 
     def _on_sample(self, *_args: Any) -> None:
-        folder = tempfile.mkdtemp(prefix="mewm-sample-")
-        self.ask("sample", {"folder": folder})
+        self._remove_sample_folder()
+        self._sample_folder = tempfile.mkdtemp(prefix="mewm-sample-")
+        self.ask("sample", {"folder": self._sample_folder})
+
+    def _remove_sample_folder(self) -> None:
+        if self._sample_folder:
+            shutil.rmtree(self._sample_folder, ignore_errors=True)
+            self._sample_folder = ""
 
     def _take_sample(self, result: Any) -> None:
         try:
@@ -238,7 +253,7 @@ class Panel:
             self.tell(str(error), error=True)
             return
         finally:
-            shutil.rmtree(Path(result["ct"]).parent, ignore_errors=True)
+            self._remove_sample_folder()
         parameters = self.parameters
         parameters.ct, parameters.tumour, parameters.liver = ct, tumour, liver
         parameters.case_name = "sample"
@@ -277,7 +292,7 @@ class Panel:
             volumes = slicer.util.getNodesByClass("vtkMRMLScalarVolumeNode")
             # Label maps are scalar volumes too; simulated ones are no input.
             fitting = [
-                n for n in volumes if not n.IsA("vtkMRMLLabelMapVolumeNode") and not n.GetAttribute("MeWM.Synthetic")
+                n for n in volumes if not n.IsA("vtkMRMLLabelMapVolumeNode") and not n.GetAttribute(SYNTHETIC_ATTRIBUTE)
             ]
             if len(fitting) == 1:
                 self.parameters.ct = fitting[0]
@@ -328,14 +343,29 @@ class Panel:
 
     _shown_by_us = ""
 
-    def show_inputs(self, visible: bool) -> None:
-        """Show or hide the user's own segments; beside simulated tissue they would cover what is to be compared."""
-        for node in (self.parameters.tumour, self.parameters.liver):
-            if node is not None and node.IsA("vtkMRMLSegmentationNode") and node.GetDisplayNode() is not None:
-                node.GetDisplayNode().SetVisibility(visible)
+    def hide_inputs(self) -> None:
+        """Hide the user's tumour and liver, which would cover the simulated tissue; other segments stay."""
+        parameters = self.parameters
+        for node, segment in (
+            (parameters.tumour, parameters.tumour_segment),
+            (parameters.liver, parameters.liver_segment),
+        ):
+            if node is None or not node.IsA("vtkMRMLSegmentationNode") or node.GetDisplayNode() is None:
+                continue
+            display = node.GetDisplayNode()
+            if display.GetSegmentVisibility(segment):
+                self._hidden.append((node, segment))
+                display.SetSegmentVisibility(segment, False)
+
+    def show_inputs(self) -> None:
+        """Show again what :meth:`hide_inputs` hid."""
+        hidden, self._hidden = self._hidden, []
+        for node, segment in hidden:
+            if self.scene.IsNodePresent(node) and node.GetDisplayNode() is not None:
+                node.GetDisplayNode().SetSegmentVisibility(segment, True)
 
     def _follow(self, run: LiveRun) -> None:
-        self.show_inputs(False)
+        self.hide_inputs()
         self._following, self._shown_by_us = True, ""
         self.review.begin_run()
         self.parameters.selected = ""
@@ -347,8 +377,8 @@ class Panel:
     def _on_finished(self, kind: str, run: LiveRun | None, result: Any) -> None:
         if self.parameters is None:
             return
-        self.review.forget()
         if kind in ("explore", "simulate", "volumes") and run is not None:
+            self.review.forget()
             wanted = result.get("protocol_id") or result["rows"][0]["protocol_id"]
             known = {row["protocol_id"] for row in result["rows"]}
             if kind == "simulate" or not self._user_chose() or not known.issuperset(self.review.selected):
@@ -372,9 +402,10 @@ class Panel:
         self._following = False
         if self.parameters is not None:
             if self.review.run is None:
-                self.show_inputs(True)
-            self.review.forget()
+                self.show_inputs()
+            self.review.fetch_no_more()
             self.schedule()
+        self._remove_sample_folder()
         self.tell(sentence, error=not wanted)
 
     def _refresh_scheduled(self) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 from mewm.clinical import ClinicalFacts, read_facts
 from mewm.errors import InputError
 from MeWMModuleLib.model_choices import ROLES
+from MeWMModuleLib.nodes import SYNTHETIC_ATTRIBUTE
 
 _FACT = "fact_"
 # How the panel calls a fact that a sentence of the engine names by its field.
@@ -89,6 +90,8 @@ def why_not(parameters: Any) -> str:
     """Return one plain sentence that says why nothing can be run yet; empty if all is there."""
     if parameters.ct is None:
         return "Choose the pre-treatment CT, or load the sample case."
+    if parameters.ct.GetAttribute(SYNTHETIC_ATTRIBUTE):
+        return f"{parameters.ct.GetName()} is simulated; choose the CT before treatment."
     if parameters.ct.GetImageData() is None:
         return f"The CT {parameters.ct.GetName()} holds no image; choose another."
     if parameters.tumour is None:

@@ -37,7 +37,13 @@ class Look:
 
 
 def show(
-    run: LiveRun, protocol_ids: Sequence[str], look: Look, *, centre: bool = False, before: int = 0
+    run: LiveRun,
+    protocol_ids: Sequence[str],
+    look: Look,
+    *,
+    centre: bool = False,
+    before: int = 0,
+    arrange: bool = True,
 ) -> list[Future]:
     """Show futures beside the pre-treatment CT in the layout for their number.
 
@@ -47,6 +53,7 @@ def show(
         look: how.
         centre: move all slices to the middle of the lesion.
         before: how many futures were shown before; views after these take plane, place and zoom of the first.
+        arrange: switch to the layout also where as many were shown before; the user may have chosen another since.
 
     Returns:
         The futures that are shown.
@@ -55,7 +62,7 @@ def show(
     futures = [future for future in map(run.future, protocol_ids) if future is not None][:MOST]
     if not futures or run.ct is None:
         return []
-    in_layout = show_layout(scene, len(futures))
+    in_layout = show_layout(scene, len(futures), switch=arrange or len(futures) != before)
     _prepare(run, PRE_VIEW, None, look, centre)
     for place, (name, future) in enumerate(zip(FUTURE_VIEWS, futures, strict=False)):
         _prepare(run, name, future, look, centre)

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from html import escape
 from typing import Any
 
+from mewm.errors import MewmError
 from MeWMModuleLib import appearance, review
 from MeWMModuleLib.bindings import ComboBinding
 from MeWMModuleLib.layouts import MOST
@@ -36,7 +37,9 @@ class ReviewSection:
         self.parameters: Any = None
         self.shown: list[Future] = []
         self.stale = False
-        self._centre = True
+        self._centre = self._arrange = True
+        # Protocols that the user selected and whose volumes have not been asked for since.
+        self._to_fetch: set[str] = set()
         self._live: LiveRun | None = None
         self._look: review.Look | None = None
         self._shown_for: tuple[str, tuple[str, ...]] | None = None
@@ -105,12 +108,12 @@ class ReviewSection:
         wanted = (run.identifier if run is not None else "", tuple(self.selected))
         if self.stale or self._shown_for is None or wanted[0] != self._shown_for[0]:
             self.show_rows()
-        if wanted != self._shown_for:
+        if wanted != self._shown_for and self.panel.entered:
             self._shown_for = wanted
             self.ranking.select(self.selected)
             self.show_selected(centre=self._centre and not self.shown)
         look = self._wanted_look()
-        if run is not None and self.shown and look != self._look:
+        if run is not None and self.shown and look != self._look and self.panel.entered:
             self._look = look
             review.draw(run, self.shown, look)
         self.ui.legendLabel.visible = bool(self.parameters.show_difference)
@@ -124,12 +127,16 @@ class ReviewSection:
         if run is None:
             self.shown = []
             return
-        if ids and run.complete and not self.panel.controller.busy:
-            missing = next((key for key in ids[:MOST] if run.future(key) is None and run.row(key)), None)
+        if run.complete and not self.panel.controller.busy:
+            wanted = (key for key in ids[:MOST] if key in self._to_fetch and run.future(key) is None and run.row(key))
+            missing = next(wanted, None)
             if missing is not None:
+                # Once a click: what failed, was cancelled or deleted is not asked for again by itself.
+                self._to_fetch.discard(missing)
                 self.panel.fetch_volumes(run, missing)
         self._look = self._wanted_look()
-        self.shown = review.show(run, ids[:MOST], self._look, centre=centre, before=len(self.shown))
+        before, arrange, self._arrange = len(self.shown), self._arrange, False
+        self.shown = review.show(run, ids[:MOST], self._look, centre=centre, before=before, arrange=arrange)
         review.same_window(run, self.shown)
         self._make_surfaces()
 
@@ -154,16 +161,21 @@ class ReviewSection:
 
     def begin_run(self) -> None:
         """Show the next future as the first of a run, with the views centred on its lesion."""
-        self.shown, self._centre = [], True
+        self.shown, self._centre, self._arrange = [], True, True
 
     def forget(self) -> None:
         """Show afresh at the next refresh: volumes came or went."""
         self._shown_for = None
 
+    def fetch_no_more(self) -> None:
+        """Ask for no volumes until the user selects anew."""
+        self._to_fetch.clear()
+
     def forget_missing(self) -> None:
         """Show afresh at the next refresh if something that is shown was removed from the scene."""
         nodes = [node for future in self.shown for node in (future.simulated, future.difference, future.tissue)]
-        if not all(self.scene.IsNodePresent(node) for node in nodes):
+        without_ct = bool(nodes) and (self.run is None or self.run.ct is None)
+        if without_ct or not all(self.scene.IsNodePresent(node) for node in nodes):
             self.begin_run()
             self.forget()
 
@@ -222,6 +234,8 @@ class ReviewSection:
     def _on_selected(self, ids: list[str]) -> None:
         if self.parameters is not None:
             self.parameters.selected = ",".join(ids)
+            self._to_fetch, self._arrange = set(ids), True
+            self.forget()
             self.refresh()
             self.panel.schedule()
 
@@ -234,7 +248,7 @@ class ReviewSection:
         self.parameters.selected = ""
         self.parameters.run = ""
         if not runs_in(self.scene):
-            self.panel.show_inputs(True)
+            self.panel.show_inputs()
         self.forget()
         self.panel.tell(f"{name} was removed from the scene; its folder on disk stays.")
         self.panel.schedule()
@@ -244,9 +258,14 @@ class ReviewSection:
 
     def _on_whole(self, *_args: Any) -> None:
         run = self.run
-        if run is not None and self.shown:
+        if run is None or not self.shown:
+            return
+        try:
             node = run.add_whole_volume(self.shown[0])
-            self.panel.tell(f"{node.GetName()} is in the scene, in the folder of the run.")
+        except MewmError as error:
+            self.panel.tell(str(error), error=True)
+            return
+        self.panel.tell(f"{node.GetName()} is in the scene, in the folder of the run.")
 
     def _on_window(self, preset: str) -> None:
         run = self.run

@@ -141,29 +141,32 @@ class Runs:
         return result | {"protocol_id": protocol_id(found.ranking[0].protocol)}
 
     def volumes(self, job: Job) -> Result:
-        """Write the whole volumes of a ranked protocol; raises as :meth:`explore`."""
+        """Simulate a ranked protocol again to show it, and write its whole volumes where they are not there.
+
+        Raises as :meth:`explore`.
+        """
         given = Fields(job.params, "volumes")
         folder, wanted = given.path("run"), given.text("protocol_id")
         given.finish()
         manifest = read_manifest(folder)
         row, protocol = ranked_protocol(folder, wanted)
+        models = self._models_of(manifest)
+        require_same_models(folder, manifest, models)
+        progress = Progress(job)
+        case, roi = self._case_of(folder, manifest, progress)
+        stream = self._stream(job, progress, case, roi, folder, formulary_of_run(manifest), [], models)
+        found = api.simulate(
+            case,
+            protocol,
+            replicas=row["replicas"],
+            seed=manifest["seed"],
+            models=models,
+            override_rules=True,
+            on_event=stream,
+            cancel=job.cancelled,
+            roi=roi,
+        )
         if not row["folder"]:
-            models = self._models_of(manifest)
-            require_same_models(folder, manifest, models)
-            progress = Progress(job)
-            case, roi = self._case_of(folder, manifest, progress)
-            stream = self._stream(job, progress, case, roi, folder, formulary_of_run(manifest), [], models)
-            found = api.simulate(
-                case,
-                protocol,
-                replicas=row["replicas"],
-                seed=manifest["seed"],
-                models=models,
-                override_rules=True,
-                on_event=stream,
-                cancel=job.cancelled,
-                roi=roi,
-            )
             progress.volumes(0, 1)
             manifest = add_volumes(folder, manifest, wanted, found)
         return _result(folder, manifest) | {"protocol_id": wanted}

@@ -1,0 +1,111 @@
+"""What the panel must not do: ask again and again, take views back, mix up patients, fall over deleted nodes."""
+
+import pytest
+import slicer
+import slicer.util as slicer_util
+from engine_steps import explore, finish, stream
+
+from mewm.errors import InputError
+
+
+def test_volumes_that_were_cancelled_or_failed_are_not_asked_for_again_by_themselves(
+    desk, case_nodes, rows, future_files, result
+):
+    ct, _ = explore(desk, case_nodes)
+    stream(desk, rows[:1], future_files, ct)
+    finish(desk, rows[:3], result)
+    for event in ({"kind": "cancelled", "message": "Cancelled."}, {"kind": "input", "message": "The folder is gone."}):
+        asked = len(desk.engine.requests)
+        desk.panel.review.select([rows[0]["protocol_id"]])
+        desk.panel.review.select([rows[2]["protocol_id"], rows[1]["protocol_id"]])
+        desk.settle()
+        assert len(desk.engine.requests) == asked + 1
+        desk.engine.send("error", **event)
+        desk.settle()
+        assert len(desk.engine.requests) == asked + 1 and not desk.panel.controller.busy
+    assert desk.ui.statusLabel.text == "The folder is gone."
+
+
+def test_a_future_that_the_user_deletes_stays_deleted(desk, case_nodes, rows, future_files, result):
+    ct, _ = explore(desk, case_nodes)
+    stream(desk, rows[:1], future_files, ct)
+    finish(desk, rows[:1], result)
+    asked = len(desk.engine.requests)
+    desk.scene.RemoveNode(desk.panel.review.shown[0].simulated)
+    desk.settle()
+    assert len(desk.engine.requests) == asked and not desk.panel.review.shown
+    desk.panel.review.select([rows[0]["protocol_id"]])
+    desk.settle()
+    assert desk.engine.requests[-1][0] == "volumes"
+
+
+def test_a_ct_that_the_user_deletes_takes_the_review_with_it(desk, case_nodes, rows, future_files, result):
+    ct, _ = explore(desk, case_nodes)
+    stream(desk, rows[:1], future_files, ct)
+    finish(desk, rows[:1], result)
+    run, future = desk.panel.review.run, desk.panel.review.shown[0]
+    desk.scene.RemoveNode(ct)
+    desk.settle()
+    assert not desk.panel.review.shown and not desk.ui.reviewCollapsibleButton.enabled
+    desk.ui.fadeSlider.value = 20
+    desk.settle()
+    with pytest.raises(InputError, match="no longer in the scene"):
+        run.add_whole_volume(future)
+
+
+def test_views_and_layout_are_left_to_another_module(desk, case_nodes, rows, future_files, result, slicer_session):
+    ct, _ = explore(desk, case_nodes)
+    stream(desk, rows[:1], future_files, ct)
+    node = slicer_session[2].layout.GetLayoutNode()
+    desk.widget.exit()
+    node.SetViewArrangement(6)
+    view = desk.scene.GetSingletonNode("Yellow", "vtkMRMLSliceCompositeNode")
+    view.SetForegroundVolumeID(None)
+    stream(desk, rows[1:2], future_files, ct)
+    finish(desk, rows[:2], result)
+    assert node.GetViewArrangement() == 6 and view.GetForegroundVolumeID() is None
+    desk.widget.enter()
+    desk.settle()
+    assert view.GetForegroundVolumeID() == desk.panel.review.shown[0].simulated.GetID()
+
+
+def test_a_simulated_ct_is_no_input(desk, case_nodes, rows, future_files, result):
+    ct, _ = explore(desk, case_nodes)
+    stream(desk, rows[:1], future_files, ct)
+    finish(desk, rows[:1], result)
+    future = desk.panel.review.shown[0]
+    tissue_of = slicer.vtkMRMLSegmentationNode.GetReferenceImageGeometryReferenceRole()
+    assert future.tissue.GetNodeReference(tissue_of) is future.simulated
+    desk.panel.parameters.ct = future.simulated
+    desk.settle()
+    assert "is simulated" in desk.ui.reasonLabel.text and not desk.ui.exploreButton.enabled
+
+
+def test_a_patients_name_does_not_stay_for_the_next(desk, case_nodes, rows, future_files, result):
+    ct, _ = explore(desk, case_nodes)
+    desk.ui.patientNameLineEdit.text = "Jane Roe"
+    stream(desk, rows[:1], future_files, ct)
+    finish(desk, rows[:1], result)
+    assert desk.ui.patientNameLineEdit.text == ""
+    desk.ui.patientNameLineEdit.text = "Jane Roe"
+    desk.panel.schedule()
+    desk.settle()
+    assert desk.ui.patientNameLineEdit.text == "Jane Roe"
+    desk.panel.parameters.ct = None
+    desk.settle()
+    assert desk.ui.patientNameLineEdit.text == ""
+
+
+def test_a_protocol_for_another_ct_is_no_row_of_the_run_that_is_shown(desk, case_nodes, rows, future_files, result):
+    ct, _ = explore(desk, case_nodes)
+    stream(desk, rows[:1], future_files, ct)
+    finish(desk, rows[:1], result)
+    parameters = desk.panel.parameters
+    other = slicer_util.addVolumeFromArray(slicer_util.arrayFromVolume(ct).copy(), name="other patient")
+    other.CopyOrientation(ct)
+    parameters.ct, parameters.own_protocol = other, "Epirubicin 50 mg; Lipiodol 10 ml"
+    desk.settle()
+    assert desk.ui.simulateButton.enabled, desk.ui.ownReasonLabel.text
+    desk.ui.simulateButton.click()
+    desk.wait(lambda: desk.engine.requests[-1][0] == "simulate")
+    assert "add_to" not in desk.engine.requests[-1][1] and "case" in desk.engine.requests[-1][1]
