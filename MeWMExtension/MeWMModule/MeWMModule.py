@@ -100,6 +100,7 @@ class MeWMModuleWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
             slicer.mrmlScene,
             self.engine,
             self.logic.makeDependencies(),
+            self.logic.machineSettings(),
             self.logic.defaultRunsFolder,
         )
         scene = slicer.mrmlScene
@@ -172,6 +173,12 @@ class MeWMModuleLogic(ScriptedLoadableModuleLogic):
 
         return MeWMParameters(super().getParameterNode())
 
+    def machineSettings(self):
+        """Return the paths of this machine; see :class:`MeWMModuleLib.machine_settings.MachineSettings`."""
+        from MeWMModuleLib.machine_settings import MachineSettings
+
+        return MachineSettings(slicer.app.userSettings())
+
     def makeEngine(self):
         """Return the owner of the engine process; nothing is started yet."""
         import qt
@@ -180,7 +187,7 @@ class MeWMModuleLogic(ScriptedLoadableModuleLogic):
         from MeWMModuleLib.engine_python import engine_launch
 
         def launch():
-            python = self.getParameterNode().engine_python
+            python = self.machineSettings().engine_python
             return engine_launch(python, os.environ, slicer.util.startupEnvironment())
 
         return Engine(launch, qt.QProcess, qt.QTimer)

@@ -125,7 +125,7 @@ def properties_as_attributes(request, slicer_session):
 def real_desk(slicer_session, monkeypatch, tmp_path):
     """The open module with the real engine process."""
     desk = _open(slicer_session, monkeypatch, None)
-    desk.panel.parameters.runs_folder = str(tmp_path / "runs")
+    desk.panel.settings.runs_folder = str(tmp_path / "runs")
     yield desk
     _close(desk)
 
@@ -134,7 +134,7 @@ def real_desk(slicer_session, monkeypatch, tmp_path):
 def desk(slicer_session, monkeypatch, tmp_path):
     """The open module with a fake engine."""
     desk = _open(slicer_session, monkeypatch, FakeEngine())
-    desk.panel.parameters.runs_folder = str(tmp_path / "runs")
+    desk.panel.settings.runs_folder = str(tmp_path / "runs")
     yield desk
     _close(desk)
 

@@ -77,7 +77,7 @@ class Tour:
         self.fold("resultsCollapsibleButton", "exportCollapsibleButton")
         self.save("panel_export")
 
-        panel.parameters.engine_python = "/no/such/python"
+        panel.settings.engine_python = "/no/such/python"
         panel._on_explore()
         self.wait(lambda: not panel.controller.busy)
         self.fold("caseCollapsibleButton")

@@ -56,7 +56,7 @@ def open_module(runs):
     widget.parent.show()
     seconds = time.perf_counter() - start
     slicer.modules.MeWMModuleWidget = widget
-    widget.panel.parameters.runs_folder = str(runs)
+    widget.panel.settings.runs_folder = str(runs)
     return widget, seconds
 
 

@@ -106,6 +106,8 @@ class _App:
         self.defaultScenePath = str(folder)
         self.processEvents = application.processEvents
         self.applicationLogic = lambda: logic
+        self._settings = QtCore.QSettings(f"{folder}/Slicer.ini", QtCore.QSettings.IniFormat)
+        self.userSettings = lambda: self._settings
 
 
 class _Base:

@@ -86,10 +86,25 @@ def test_an_empty_segment_is_told(desk, case_nodes):
 def test_a_path_can_be_cleared_again(desk):
     edit = desk.ui.enginePythonPathLineEdit
     edit.currentPath = "/usr/bin/python3"
-    assert desk.panel.parameters.engine_python == "/usr/bin/python3"
+    assert desk.panel.settings.engine_python == "/usr/bin/python3"
     edit.currentPath = ""
     desk.settle()
-    assert desk.panel.parameters.engine_python == "" and edit.currentPath == ""
+    assert desk.panel.settings.engine_python == "" and edit.currentPath == ""
+
+
+def test_paths_of_this_machine_stay_out_of_the_scene(desk, tmp_path):
+    import slicer
+
+    desk.ui.enginePythonPathLineEdit.currentPath = "/usr/bin/python3"
+    desk.ui.runsFolderPathLineEdit.currentPath = str(tmp_path)
+    assert slicer.util.saveScene(str(tmp_path / "scene.mrml"))
+    saved = (tmp_path / "scene.mrml").read_text(encoding="utf-8")
+    assert "/usr/bin/python3" not in saved and "RunsFolder" not in saved
+    desk.scene.Clear(False)
+    desk.settle()
+    assert desk.panel.settings.engine_python == desk.ui.enginePythonPathLineEdit.currentPath == "/usr/bin/python3"
+    assert desk.panel.runs_folder() == tmp_path
+    desk.ui.enginePythonPathLineEdit.currentPath = ""
 
 
 def test_a_scene_that_is_read_restores_the_segments_that_were_chosen(desk, case_nodes, tmp_path):

@@ -12,7 +12,7 @@ def _shown(desk, name):
 
 
 def test_the_request_says_what_the_panel_says(desk, case_nodes):
-    parameters, ui = desk.panel.parameters, desk.ui
+    ui = desk.ui
     case_nodes(desk)
     ui.goalLineEdit.text = "avoid platinum"
     ui.seedSpinBox.value = 7
@@ -34,7 +34,7 @@ def test_the_request_says_what_the_panel_says(desk, case_nodes):
     assert params["goal"] == "avoid platinum" and params["settings"]["seed"] == 7
     assert params["case"]["facts"] == {"afp_ng_ml": 120.0, "portal_vein_thrombosis": "branch", "jaundice": True}
     assert params["formulary"] == {"unavailable": ["raltitrexed"]}
-    assert params["run"].startswith(parameters.runs_folder) and params["name"] == "case"
+    assert params["run"].startswith(desk.panel.settings.runs_folder) and params["name"] == "case"
 
 
 def test_what_is_written_lies_where_it_lies_in_the_patient(desk, case_nodes):

@@ -90,25 +90,22 @@ class ComboBinding:
 class PathBinding:
     """A path edit whose empty text means the default."""
 
-    def __init__(self, edit: Any, name: str) -> None:
-        """Connect the widget to the parameter of that name."""
+    def __init__(self, edit: Any, name: str, settings: Any) -> None:
+        """Show the setting of that name and connect the widget to it.
+
+        Args:
+            edit: the widget.
+            name: attribute of ``settings``.
+            settings: :class:`MeWMModuleLib.machine_settings.MachineSettings`.
+        """
         self.edit = edit
         self.name = name
-        self._parameters: Any = None
+        self.settings = settings
+        edit.currentPath = getattr(settings, name)
         edit.currentPathChanged.connect(self._on_changed)
         # ctkPathLineEdit takes an empty path for invalid and tells of it in this way only.
         edit.validInputChanged.connect(self._on_changed)
 
-    def set_parameters(self, parameters: Any) -> None:
-        """Follow another parameter node, or none."""
-        self._parameters = parameters
-        self.refresh()
-
-    def refresh(self) -> None:
-        """Show the parameter's value."""
-        if self._parameters is not None and self.edit.currentPath != getattr(self._parameters, self.name):
-            self.edit.currentPath = getattr(self._parameters, self.name)
-
     def _on_changed(self, *_args: Any) -> None:
-        if self._parameters is not None:
-            setattr(self._parameters, self.name, self.edit.currentPath)
+        if self.edit.currentPath != getattr(self.settings, self.name):
+            setattr(self.settings, self.name, self.edit.currentPath)

@@ -21,12 +21,13 @@ SECTIONS = ("caseCollapsibleButton", "factsCollapsibleButton", "formularyCollaps
 class CaseSection:
     """Keeps the input widgets and the parameter node in step."""
 
-    def __init__(self, ui: Any, scene: Any) -> None:
+    def __init__(self, ui: Any, scene: Any, settings: Any) -> None:
         """Fill what has fixed choices and connect.
 
         Args:
             ui: the widgets of the panel by name.
             scene: the scene to choose nodes from.
+            settings: :class:`MeWMModuleLib.machine_settings.MachineSettings`.
         """
         self.ui = ui
         self.parameters: Any = None
@@ -38,9 +39,9 @@ class CaseSection:
         }
         self.policy = ComboBinding(ui.policyComboBox, "policy", OFFLINE)
         self.device = ComboBinding(ui.deviceComboBox, "device", [("auto", "automatic"), ("cpu", "processor (CPU)")])
-        self._combos: list[ComboBinding | PathBinding] = [
+        self._paths = [PathBinding(getattr(ui, widget), name, settings) for name, widget in PATHS.items()]
+        self._combos = [
             *(ComboBinding(getattr(ui, widget), name, choices) for name, (widget, choices) in FACT_CHOICES.items()),
-            *(PathBinding(getattr(ui, widget), name) for name, widget in PATHS.items()),
             *(ComboBinding(getattr(ui, f"{name}ComboBox"), name, known) for name, known in model_choices().items()),
             self.policy,
             self.device,

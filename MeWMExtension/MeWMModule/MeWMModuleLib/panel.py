@@ -17,6 +17,7 @@ from MeWMModuleLib.export_section import ExportSection
 from MeWMModuleLib.finished_run import load_finished_run
 from MeWMModuleLib.jobs import ASKING, CANCELLING, Listener
 from MeWMModuleLib.live_run import LiveRun
+from MeWMModuleLib.machine_settings import MachineSettings
 from MeWMModuleLib.model_choices import needs_pytorch, words
 from MeWMModuleLib.nodes import SYNTHETIC_ATTRIBUTE
 from MeWMModuleLib.own_section import OwnSection
@@ -33,7 +34,15 @@ _WAIT_MS = 0
 class Panel:
     """What the radiologist sees of MeWM; one for the life of the module's widget."""
 
-    def __init__(self, ui: Any, scene: Any, engine: Any, dependencies: Any, default_folder: Callable[[], Path]) -> None:
+    def __init__(
+        self,
+        ui: Any,
+        scene: Any,
+        engine: Any,
+        dependencies: Any,
+        settings: MachineSettings,
+        default_folder: Callable[[], Path],
+    ) -> None:
         """Connect everything; nothing is started.
 
         Args:
@@ -41,11 +50,13 @@ class Panel:
             scene: the scene.
             engine: :class:`MeWMModuleLib.engine.Engine`, or what stands in for it.
             dependencies: :class:`MeWMModuleLib.dependencies.Dependencies`, or what stands in for it.
+            settings: paths of this machine.
             default_folder: where runs go unless the user chose a folder.
         """
         self._engine = engine
         self._dependencies = dependencies
-        self._python = ""
+        self.settings = settings
+        self._python = settings.engine_python
         self.ui = ui
         self.scene = scene
         self.parameters: Any = None
@@ -65,7 +76,7 @@ class Panel:
         self._open = True
         self.policy_dialog: PolicyDialog | None = None
         self.controller = RunController(scene, engine, self.later)
-        self.case = CaseSection(ui, scene)
+        self.case = CaseSection(ui, scene, settings)
         self.review = ReviewSection(ui, scene, self)
         self.own = OwnSection(ui, self)
         self.export = ExportSection(ui, self)
@@ -129,7 +140,7 @@ class Panel:
 
     def runs_folder(self) -> Path:
         """Return the folder that holds the runs."""
-        return Path(self.parameters.runs_folder) if self.parameters.runs_folder else self._default_folder()
+        return Path(self.settings.runs_folder) if self.settings.runs_folder else self._default_folder()
 
     def tell(self, sentence: str, error: bool = False) -> None:
         """Show one sentence under the button; errors stand out."""
@@ -182,9 +193,9 @@ class Panel:
         self.tell("")
         try:
             learned = computes and needs_pytorch(self.parameters)
-            self._dependencies.ensure(self.parameters.engine_python, learned)
-            if self.parameters.engine_python != self._python:
-                self._python = self.parameters.engine_python
+            self._dependencies.ensure(self.settings.engine_python, learned)
+            if self.settings.engine_python != self._python:
+                self._python = self.settings.engine_python
                 self._engine.restart()
             start()
         except (MewmError, OSError) as error:

@@ -33,8 +33,6 @@ class MeWMParameters:
         beams, drugs, embolics, replicas, drug_horizon, embolic_horizon: B, D, E, T, H_d and H_e of the search.
         seed: seed of the search.
         device: where the models run.
-        engine_python: Python that runs the engine; empty for Slicer's own.
-        runs_folder: folder that holds the runs; empty for the default.
         run: identifier of the run that is reviewed.
         selected: identifiers of the selected protocols, separated by commas, the first is the chosen one.
         fade: opacity of the simulated CT over the pre-treatment CT, percent.
@@ -91,8 +89,6 @@ class MeWMParameters:
     embolic_horizon: Annotated[int, WithinRange(1, 4)] = 2
     seed: Annotated[int, WithinRange(0, 2147483647)] = 0
     device: str = "auto"
-    engine_python: str = ""
-    runs_folder: str = ""
 
     run: str = ""
     selected: str = ""

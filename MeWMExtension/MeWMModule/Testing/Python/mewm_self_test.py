@@ -9,6 +9,7 @@ import importlib.util
 import tempfile
 import time
 import zipfile
+from contextlib import contextmanager
 from pathlib import Path
 
 import slicer
@@ -36,6 +37,17 @@ def _load_sample(test, panel):
     _wait(test, lambda: not panel.controller.busy, "the sample")
     test.assertIsNotNone(panel.parameters.ct, panel.ui.statusLabel.text)
     _wait(test, lambda: panel.ui.exploreButton.enabled, "the Explore button")
+
+
+@contextmanager
+def _runs_in(panel, folder):
+    """Keep runs in a folder for a while; the setting is the user's own."""
+    before = panel.settings.runs_folder
+    panel.settings.runs_folder = folder
+    try:
+        yield
+    finally:
+        panel.settings.runs_folder = before
 
 
 def _explore(test, panel):
@@ -88,8 +100,7 @@ def a_run_from_disk(test):
 def the_whole_way(test):
     """Sample, explore, select, own protocol, export, save and reload the scene."""
     panel = _open_panel()
-    with tempfile.TemporaryDirectory() as temporary:
-        panel.parameters.runs_folder = temporary
+    with tempfile.TemporaryDirectory() as temporary, _runs_in(panel, temporary):
         _load_sample(test, panel)
         before = slicer.util.arrayFromVolume(panel.parameters.ct).copy()
         _explore(test, panel)
@@ -125,8 +136,7 @@ def the_whole_way(test):
 def cancel_leaves_nothing(test):
     """A cancelled search leaves no node and no folder."""
     panel = _open_panel()
-    with tempfile.TemporaryDirectory() as temporary:
-        panel.parameters.runs_folder = temporary
+    with tempfile.TemporaryDirectory() as temporary, _runs_in(panel, temporary):
         _load_sample(test, panel)
         before = _data_nodes()
         panel.ui.exploreButton.click()
