@@ -83,6 +83,7 @@ def future_steps(
         hierarchy.SetItemAttribute(folder, PROTOCOL_ID_ATTRIBUTE, protocol_id)
         scene.AddNode(simulated)
         added.append(simulated)
+        assert tissue is not None
         # Only now has the volume an identifier that the segmentation can refer to.
         tissue.SetReferenceImageGeometryParameterFromVolumeNode(simulated)
         simulated.CreateDefaultDisplayNodes()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, is_dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -80,7 +80,7 @@ class Registry:
             model = self.dynamics[name]()
             if digest := getattr(model, "sha256", None):
                 settings = getattr(model, "settings", None)
-                found[name] = {"weights": digest, "settings": asdict(settings) if is_dataclass(settings) else None}
+                found[name] = {"weights": digest, "settings": None if settings is None else asdict(settings)}
         return found
 
     def require(self, config: EvaluationConfig) -> None:

@@ -50,9 +50,8 @@ def paired_rows(
             test = paired_test(first, second, **chance)
             rows.append({"arm": name, "metric": metric, "difference": test.difference, "wilcoxon_p": test.wilcoxon_p})
         for share in FRACTIONS:
-            found = bootstrap_difference(
-                *(_correlation(arm.first[share], true[share]) for arm in (mine, other)), len(true[share]), **chance
-            )
+            ours, theirs = (_correlation(arm.first[share], true[share]) for arm in (mine, other))
+            found = bootstrap_difference(ours, theirs, len(true[share]), **chance)
             rows.append({"arm": name, "metric": f"pearson of {share}", "difference": found})
     return rows
 
