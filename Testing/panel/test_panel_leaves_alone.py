@@ -69,6 +69,25 @@ def test_views_and_layout_are_left_to_another_module(desk, case_nodes, rows, fut
     assert view.GetForegroundVolumeID() == desk.panel.review.shown[0].simulated.GetID()
 
 
+def test_the_views_are_given_back_with_the_last_run(desk, case_nodes, rows, future_files, result, slicer_session):
+    layout = slicer_session[2].layout.GetLayoutNode()
+    layout.SetViewArrangement(3)
+    view, composite = (desk.scene.GetSingletonNode("Yellow", f"vtkMRMLSlice{kind}Node") for kind in ("", "Composite"))
+    view.SetOrientation("Sagittal")
+    for switch in (composite.SetHotLinkedControl, composite.SetLinkedControl):
+        switch(False)
+    ct, _ = explore(desk, case_nodes)
+    composite.SetBackgroundVolumeID(ct.GetID())
+    stream(desk, rows[:1], future_files, ct)
+    finish(desk, rows[:1], result)
+    assert layout.GetViewArrangement() > 100 and view.GetOrientation() == "Axial" and composite.GetForegroundVolumeID()
+    desk.ui.removeRunButton.click()
+    desk.settle()
+    assert layout.GetViewArrangement() == 3 and view.GetOrientation() == "Sagittal"
+    assert not composite.GetLinkedControl() and composite.GetBackgroundVolumeID() == ct.GetID()
+    assert composite.GetForegroundVolumeID() is None
+
+
 def test_a_simulated_ct_is_no_input(desk, case_nodes, rows, future_files, result):
     ct, _ = explore(desk, case_nodes)
     stream(desk, rows[:1], future_files, ct)

@@ -22,6 +22,17 @@ def layout_id(count: int) -> int:
     return _FIRST_ID + count
 
 
+def is_own(identifier: int) -> bool:
+    """Return whether an identifier is that of one of these layouts."""
+    return _FIRST_ID < identifier <= _FIRST_ID + MOST
+
+
+def layout_node(scene: Any) -> Any:
+    """Return the application's layout, ``None`` in an application without layouts."""
+    nodes = nodes_of_class(scene, "vtkMRMLLayoutNode")
+    return nodes[0] if nodes else None
+
+
 def layout_description(count: int) -> str:
     """Return Slicer's XML of the layout for ``count`` futures: slices above, 3D, survival and table below."""
     views = [_slice(name) for name in (PRE_VIEW, *FUTURE_VIEWS[:count])]
@@ -43,13 +54,13 @@ def register_layouts(scene: Any) -> Any:
     Returns:
         The layout node, ``None`` in an application without layouts.
     """
-    nodes = nodes_of_class(scene, "vtkMRMLLayoutNode")
-    if not nodes:
+    node = layout_node(scene)
+    if node is None:
         return None
     for count in range(1, MOST + 1):
-        if not nodes[0].IsLayoutDescription(layout_id(count)):
-            nodes[0].AddLayoutDescription(layout_id(count), layout_description(count))
-    return nodes[0]
+        if not node.IsLayoutDescription(layout_id(count)):
+            node.AddLayoutDescription(layout_id(count), layout_description(count))
+    return node
 
 
 def show_layout(scene: Any, count: int, switch: bool = True) -> bool:

@@ -179,6 +179,7 @@ class Panel:
         self.tell("")
         self.controller.scene_closing()
         self._hidden = []
+        self.review.give_views_back()
         self.set_parameters(None)
 
     def close(self) -> None:

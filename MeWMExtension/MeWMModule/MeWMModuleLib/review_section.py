@@ -10,6 +10,7 @@ from typing import Any
 from mewm.errors import MewmError
 from MeWMModuleLib import appearance, review
 from MeWMModuleLib.bindings import ComboBinding
+from MeWMModuleLib.borrowed_views import BorrowedViews
 from MeWMModuleLib.layouts import MOST
 from MeWMModuleLib.live_run import Future, LiveRun, runs_in
 from MeWMModuleLib.ranking_view import RankingView
@@ -46,6 +47,7 @@ class ReviewSection:
         self._why_for: tuple[str, str] | None = None
         self._search: tuple[str, dict[str, Any]] = ("", {})
         self._surfaces: Any = None
+        self._views = BorrowedViews(scene)
         self._runs = ComboBinding(ui.runComboBox, "run")
         self.ranking = RankingView(ui.rankingView, self._on_selected)
         ui.removeRunButton.clicked.connect(self._on_remove)
@@ -135,6 +137,7 @@ class ReviewSection:
                 self._to_fetch.discard(missing)
                 self.panel.fetch_volumes(run, missing)
         self._look = self._wanted_look()
+        self._views.remember()
         before, arrange, self._arrange = len(self.shown), self._arrange, False
         self.shown = review.show(run, ids[:MOST], self._look, centre=centre, before=before, arrange=arrange)
         review.same_window(run, self.shown)
@@ -166,6 +169,11 @@ class ReviewSection:
     def forget(self) -> None:
         """Show afresh at the next refresh: volumes came or went."""
         self._shown_for = None
+
+    def give_views_back(self) -> None:
+        """Put layout and slice views back as they were before the first future was shown."""
+        self.shown = []
+        self._views.give_back()
 
     def fetch_no_more(self) -> None:
         """Ask for no volumes until the user selects anew."""
@@ -249,6 +257,7 @@ class ReviewSection:
         self.parameters.run = ""
         if not runs_in(self.scene):
             self.panel.show_inputs()
+            self.give_views_back()
         self.forget()
         self.panel.tell(f"{name} was removed from the scene; its folder on disk stays.")
         self.panel.schedule()
