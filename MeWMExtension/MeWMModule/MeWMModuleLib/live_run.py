@@ -284,6 +284,7 @@ def start_run(
         path: folder of the run on disk.
     """
     run = LiveRun(scene, identifier)
+    # Not under the CT's patient and study: from there, simulated CTs could be exported as that patient's DICOM images.
     folder = add_folder(scene, None, f"MeWM {identifier}", identifier)
     table = add_ranking_table(scene, f"{case_name} protocol ranking")
     table.SetNodeReferenceID(CT_REFERENCE, ct.GetID())
