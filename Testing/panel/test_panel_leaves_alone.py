@@ -128,3 +128,14 @@ def test_a_protocol_for_another_ct_is_no_row_of_the_run_that_is_shown(desk, case
     desk.ui.simulateButton.click()
     desk.wait(lambda: desk.engine.requests[-1][0] == "simulate")
     assert "add_to" not in desk.engine.requests[-1][1] and "case" in desk.engine.requests[-1][1]
+
+
+def test_a_damaged_run_is_told_and_leaves_nothing(desk, tmp_path):
+    import phantom_run
+
+    phantom_run.write_run(tmp_path / "run")
+    (tmp_path / "run" / "ranking.json").write_text('{"rows": [', encoding="utf-8")
+    before = desk.node_ids()
+    desk.panel.load_run(str(tmp_path / "run"))
+    assert "ranking.json cannot be read" in desk.ui.statusLabel.text
+    assert desk.node_ids() == before and desk.panel.review.run is None
