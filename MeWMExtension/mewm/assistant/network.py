@@ -14,6 +14,7 @@ import io
 import json
 import pickle
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -100,10 +101,18 @@ class SegmentationNetwork:
             if in_one:
                 # One tile of the image's own size: nothing to blend.
                 configuration["patch_size"], predictor.use_gaussian = list(image.shape[1:]), False
-            found = predictor.predict_single_npy_array(image, {"spacing": [float(s) for s in spacing]})
+            with _precision(predictor.device):
+                found = predictor.predict_single_npy_array(image, {"spacing": [float(s) for s in spacing]})
         finally:
             configuration["patch_size"], predictor.use_gaussian = trained, gaussian
         return found.astype(np.uint8)
+
+
+def _precision(device: torch.device) -> AbstractContextManager[Any]:
+    """Return the context in which the network runs: nnU-Net itself uses 16 bits on CUDA only, and none on MPS."""
+    from mewm.compute import mixed_precision
+
+    return mixed_precision(device) if device.type == "cpu" else contextlib.nullcontext()
 
 
 def load_network(folder: Path, device: str | None = None, *, mirroring: bool = False) -> SegmentationNetwork:

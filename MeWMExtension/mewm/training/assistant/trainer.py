@@ -9,6 +9,7 @@ from __future__ import annotations
 import random
 import time
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -26,6 +27,7 @@ from batchgeneratorsv2.transforms.utils.remove_label import RemoveLabelTansform
 from nnunetv2.training.lr_scheduler.polylr import PolyLRScheduler
 from nnunetv2.training.nnUNetTrainer.nnUNetTrainer import nnUNetTrainer
 
+from mewm.compute import mixed_precision
 from mewm.training.assistant.config import LABELS, AssistantConfig
 
 Tell = Callable[[dict[str, Any]], None]
@@ -128,6 +130,29 @@ class LesionTrainer(nnUNetTrainer):
         if deep_supervision_scales is not None:
             steps.append(DownsampleSegForDSTransform(ds_scales=deep_supervision_scales))
         return ComposeTransforms(steps)
+
+    def _build_loss(self) -> Any:
+        """Return nnU-Net's loss, computed in 32 bits whatever the network answers in: it sums over a patch."""
+        loss = super()._build_loss()
+
+        def in_32_bits(answers: Any, labels: Any) -> torch.Tensor:
+            many = isinstance(answers, list | tuple)
+            return loss([answer.float() for answer in answers] if many else answers.float(), labels)
+
+        return in_32_bits
+
+    def train_step(self, batch: dict) -> dict:
+        """Do one step; nnU-Net itself uses 16 bits on CUDA only."""
+        with self._mixed_precision():
+            return super().train_step(batch)
+
+    def validation_step(self, batch: dict) -> dict:
+        """Validate one batch, as precisely as it is trained."""
+        with self._mixed_precision():
+            return super().validation_step(batch)
+
+    def _mixed_precision(self) -> AbstractContextManager[Any]:
+        return mixed_precision(self.device, training=True) if self.device.type == "cpu" else nullcontext()
 
     def on_train_start(self) -> None:
         """Begin; what was trained before an interruption does not count for the time left."""
