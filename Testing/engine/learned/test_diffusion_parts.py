@@ -84,7 +84,7 @@ class Says:
         self.process = NoiseProcess(prediction)
         self.calls = 0
 
-    def __call__(self, x, t, case, action):
+    def __call__(self, x, t, case, action, outcome=None):
         self.calls += 1
         return torch.tanh(x) * 0.3 - 0.2 * t.view(-1, 1, 1, 1, 1)
 
@@ -125,7 +125,7 @@ def test_the_multistep_solver_comes_nearer_to_many_steps_at_the_same_calls():
     class Posterior(Says):
         """The exact word for data of one dimension: normal with mean 1 and spread 0.5."""
 
-        def __call__(self, x, t, case, action):
+        def __call__(self, x, t, case, action, outcome=None):
             self.calls += 1
             alpha, sigma = self.process.levels(t)
             gain = alpha * 0.25 / (alpha**2 * 0.25 + sigma**2)

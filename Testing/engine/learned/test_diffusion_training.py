@@ -44,9 +44,10 @@ from mewm.training.learner import Step  # noqa: E402
 
 TOWER = {"merges": 128, "context_length": 24, "width": 16, "layers": 1, "heads": 2, "dim": 16}
 TINY = {
-    "network": {"widths": [16, 24], "blocks": [1, 1], "token_dim": 16},
+    "network": {"widths": [16, 24], "blocks": [1, 1], "token_dim": 16, "outcome": {"width": 16}},
     "tower": TOWER,
     "text": {"steps": 3, "batch": 4},
+    "outcome": {"steps": 4, "batch": 4, "validate_every": 2},
     "loop": {"steps": 3, "batch": 2, "validate_every": 2, "log_every": 1, "save_every": 2},
     "sampler": {"steps": 2},
     "validation_cases": 2,

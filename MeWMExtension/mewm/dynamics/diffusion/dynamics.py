@@ -18,9 +18,10 @@ from mewm.bundle import Bundle, read_bundle
 from mewm.compute import choose_device, mixed_precision
 from mewm.dynamics.autoencoder.codec import load_autoencoder
 from mewm.dynamics.autoencoder.network import REDUCTION
-from mewm.dynamics.diffusion.action_encoder import ActionTokens
+from mewm.dynamics.diffusion.action_encoder import Actions, ActionTokens
 from mewm.dynamics.diffusion.condition import Codec, case_conditions
 from mewm.dynamics.diffusion.model import ActionDiffusion, CaseConditions
+from mewm.dynamics.diffusion.outcome import outcome_noise
 from mewm.dynamics.diffusion.sampler import SamplerSettings, sample, seeded_noise
 from mewm.errors import MewmError, ResourceError
 from mewm.roi import Roi
@@ -89,7 +90,7 @@ class DiffusionDynamics:
         self.calls = 0
         self._notice = notice or (lambda message: warnings.warn(message, stacklevel=3))
         self._cases: weakref.WeakKeyDictionary[Roi, _Prepared] = weakref.WeakKeyDictionary()
-        self._actions: dict[tuple[Action, ...], ActionTokens] = {}
+        self._actions: dict[tuple[Action, ...], tuple[Actions, ActionTokens]] = {}
         self._lock = threading.Lock()
 
     @torch.inference_mode()
@@ -104,12 +105,12 @@ class DiffusionDynamics:
         if not protocol.actions:
             return post
         with self._lock:
-            prepared, action = self._prepare(roi), self._action(protocol)
+            prepared, (said, action) = self._prepare(roi), self._action(protocol)
             first = 0
             while first < len(seeds):
                 some = seeds[first : first + self.settings.batch]
                 try:
-                    decoded = self._draw(prepared, action, some)
+                    decoded = self._draw(prepared, said, action, some)
                 except (MemoryError, RuntimeError) as error:
                     self._smaller_batch(error, len(some))
                     continue
@@ -118,7 +119,7 @@ class DiffusionDynamics:
                 first += len(some)
         return post
 
-    def _draw(self, prepared: _Prepared, action: ActionTokens, seeds: Sequence[int]) -> np.ndarray:
+    def _draw(self, prepared: _Prepared, said: Actions, action: ActionTokens, seeds: Sequence[int]) -> np.ndarray:
         """Return the decoded futures in the box, (len(seeds), ...) HU."""
         count, device = len(seeds), self.codec.device
         pre = prepared.case.pre
@@ -126,9 +127,12 @@ class DiffusionDynamics:
         repeated = ActionTokens(*(part.expand(count, *part.shape[1:]) for part in action))
         untold = None
         if self.settings.guidance != 1.0:
-            untold = ActionTokens(*(part.expand(count, *part.shape[1:]) for part in self._action(None)))
+            untold = ActionTokens(*(part.expand(count, *part.shape[1:]) for part in self._action(None)[1]))
+        case = prepared.case.repeat(count)
+        given = Actions(*(part.expand(count, *part.shape[1:]) for part in said))
+        outcome = self.model.draw_outcome(case, given, outcome_noise(seeds).to(device))
         with mixed_precision(device):
-            latents = sample(self.model, prepared.case.repeat(count), repeated, noise, self.settings, untold)
+            latents = sample(self.model, case, repeated, noise, self.settings, untold, outcome)
         self.calls += self.settings.calls * count
         everything = slice(None)
         place = (everything, everything, *prepared.part)
@@ -160,14 +164,14 @@ class DiffusionDynamics:
         feather = np.ascontiguousarray(roi.feather[box] * roi.inside[box], np.float32)
         return _Prepared(case, box, part, inner, feather, before)
 
-    def _action(self, protocol: Protocol | None) -> ActionTokens:
-        """Return τ(a); of a hidden protocol for ``None``. Agents in a fixed order, so that order changes nothing."""
+    def _action(self, protocol: Protocol | None) -> tuple[Actions, ActionTokens]:
+        """Return a protocol and τ(a), of a hidden protocol for ``None``; agents in a fixed order: theirs is nothing."""
         key = () if protocol is None else protocol.merged().key
         found = self._actions.get(key)
         if found is None:
             actions = self.model.action.read([Protocol(key)]).to(self.codec.device)
             known = torch.full((1,), protocol is not None, device=self.codec.device)
-            found = self.model.encode_action(actions, known)
+            found = actions, self.model.encode_action(actions, known)
             if len(self._actions) >= _REMEMBERED:
                 self._actions.clear()
             self._actions[key] = found

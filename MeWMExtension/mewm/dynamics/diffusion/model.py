@@ -12,6 +12,7 @@ from mewm.dynamics.diffusion.action_encoder import ActionEncoder, Actions, Actio
 from mewm.dynamics.diffusion.action_text import TowerSettings
 from mewm.dynamics.diffusion.denoiser import Denoiser
 from mewm.dynamics.diffusion.noise import NoiseProcess
+from mewm.dynamics.diffusion.outcome import OUTCOMES, OutcomeHead
 from mewm.errors import InputError
 
 TARGETS = ("change", "post")
@@ -57,8 +58,10 @@ class ActionDiffusion(nn.Module):
             diffusion).
         token_dim, places: size and number of action tokens.
         widths, blocks, attention, patch, fine: of :class:`Denoiser`.
+        outcome: sizes of an :class:`OutcomeHead`, whose draws the denoiser is then told; ``None`` for none.
 
     Attributes:
+        outcome: the head, or ``None``.
         process: the noise process.
         spread: (C,) spread of a change in each channel, 1 for the target ``"post"``.
 
@@ -84,6 +87,7 @@ class ActionDiffusion(nn.Module):
         attention: Sequence[bool] = (False, True),
         patch: int = 2,
         fine: int = 0,
+        outcome: Mapping[str, Any] | None = None,
     ) -> None:
         super().__init__()
         if target not in TARGETS or action not in ("full", "text", "none"):
@@ -96,9 +100,16 @@ class ActionDiffusion(nn.Module):
         self.action = ActionEncoder(
             agents, TowerSettings(**(tower or {})), token_dim, places, concepts=action == "full"
         )
+        # Frozen: it is trained before the denoiser, which then learns what its draws mean.
+        self.outcome = (
+            None
+            if outcome is None
+            else OutcomeHead(len(agents), latent_channels, NUMBERS, **outcome).requires_grad_(False)
+        )
         beside = latent_channels * (2 if see_lesion else 1) + 2
+        numbers = NUMBERS + (0 if outcome is None else OUTCOMES + 1)
         self.denoiser = Denoiser(
-            latent_channels + beside, latent_channels, widths, blocks, attention, patch, token_dim, NUMBERS, fine=fine
+            latent_channels + beside, latent_channels, widths, blocks, attention, patch, token_dim, numbers, fine=fine
         )
         self.register_buffer("spread", torch.ones(latent_channels))
 
@@ -108,11 +119,35 @@ class ActionDiffusion(nn.Module):
             known = torch.zeros(len(actions.agents), dtype=torch.bool, device=actions.agents.device)
         return self.action(actions, known)
 
-    def forward(self, noisy: torch.Tensor, t: torch.Tensor, case: CaseConditions, action: ActionTokens) -> torch.Tensor:
-        """Return what the noise process asks for, (N, C, d, h, w) float32."""
+    def draw_outcome(self, case: CaseConditions, actions: Actions, noise: torch.Tensor) -> torch.Tensor | None:
+        """Return an outcome for each row of noise (N, 3), in units of its spread; ``None`` where there is no head."""
+        if self.outcome is None:
+            return None
+        return self.outcome.draw(noise, self.outcome.features(case.pre, case.lesion, case.numbers, actions))
+
+    def forward(
+        self,
+        noisy: torch.Tensor,
+        t: torch.Tensor,
+        case: CaseConditions,
+        action: ActionTokens,
+        outcome: torch.Tensor | None = None,
+    ) -> torch.Tensor:
+        """Return what the noise process asks for, (N, C, d, h, w) float32.
+
+        Args:
+            noisy: (N, C, d, h, w).
+            t: (N,).
+            case, action: N of each.
+            outcome: (N, 3) as :meth:`draw_outcome` gives it, NaN in a row that is not told; ``None`` tells none.
+        """
         seen = [case.masked, case.pre] if self.see_lesion else [case.masked]
         beside = torch.cat([*seen, 2 * case.lesion - 1, 2 * case.gate - 1], dim=1)
-        return self.denoiser(noisy, beside, t, case.numbers, action.tokens, action.whole).float()
+        numbers = case.numbers
+        if self.outcome is not None:
+            told = numbers.new_full((len(noisy), OUTCOMES), torch.nan) if outcome is None else outcome
+            numbers = torch.cat([numbers, told.nan_to_num(0.0), told[:, :1].isfinite().to(numbers.dtype)], dim=1)
+        return self.denoiser(noisy, beside, t, numbers, action.tokens, action.whole).float()
 
     def to_target(self, post: torch.Tensor, case: CaseConditions) -> torch.Tensor:
         """Return post-treatment latents as the clean volume that is noised."""

@@ -62,6 +62,7 @@ def sample(
     noise: torch.Tensor,
     settings: SamplerSettings,
     untold: ActionTokens | None = None,
+    outcome: torch.Tensor | None = None,
 ) -> torch.Tensor:
     """Return post-treatment latents, (N, C, d, h, w).
 
@@ -72,6 +73,7 @@ def sample(
         noise: (N, C, d, h, w), where the futures differ.
         settings: solver and steps.
         untold: the tokens of "not told", where ``settings.guidance`` is not 1.
+        outcome: (N, 3) of :meth:`ActionDiffusion.draw_outcome`.
 
     Raises:
         InputError: guidance is asked for without ``untold``.
@@ -84,7 +86,7 @@ def sample(
     before: torch.Tensor | None = None
     for number in range(settings.steps):
         t, following = (times[number + k].expand(len(x)) for k in (0, 1))
-        said = model(x, t, case, action)
+        said = model(x, t, case, action, outcome)
         if settings.guidance != 1.0 and untold is not None:
             plain = model(x, t, case, untold)
             said = plain + settings.guidance * (said - plain)

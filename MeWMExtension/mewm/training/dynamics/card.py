@@ -11,6 +11,11 @@ _ACTIONS = {
     "text": "text of the sub-actions alone",
     "none": "none: the protocol is hidden",
 }
+_OUTCOME = {
+    True: " Viable and oily share and volume of the lesion afterwards are drawn first, from lesion and protocol, and "
+    "told to the denoiser.",
+    False: "",
+}
 _LESION = {True: "with and without the lesion", False: "without the lesion"}
 
 
@@ -33,7 +38,8 @@ def model_card(metadata: Mapping[str, Any]) -> str:
 
 Input: latents of a CT around the target lesion (`dynamics_autoencoder`) {_LESION[bool(training["see_lesion"])]}, the
 lesion's mask, noise, a TACE protocol, seen as: {_ACTIONS[training["action"]]}. Output: latents of the CT some weeks
-after; one noise, one future. Weight of the contrastive loss: {training["contrastive_weight"]:g}.
+after; one noise, one future.{_OUTCOME[bool(training.get("outcome_head"))]} Weight of the contrastive loss:
+{training["contrastive_weight"]:g}.
 
 ## Data
 

@@ -24,11 +24,13 @@ class Objective:
         coarse: weight of the error of block means (:func:`mewm.training.dynamics.loss.coarse_error`).
         shift: above 1 trains more of the times near the noise (:func:`mewm.training.dynamics.loss.draw_times`).
         hide_action: share of examples whose protocol is hidden, for classifier-free guidance.
+        hide_outcome: share of examples that are not told their outcome, where the network has an outcome head.
     """
 
     times: str = "logit-normal"
     outside: float = 0.05
     hide_action: float = 0.1
+    hide_outcome: float = 0.1
     coarse: float = 0.0
     shift: float = 1.0
 
@@ -87,6 +89,24 @@ class Attenuation:
 
 
 @dataclass(frozen=True)
+class OutcomeTraining:
+    """How the outcome head is trained, before the denoiser.
+
+    Attributes:
+        steps, batch: at most so many updates, and cases in each.
+        learning_rate: of AdamW, falling to 0.
+        weight_decay: decoupled.
+        validate_every: steps between two looks at the validation cases; the best head is kept.
+    """
+
+    steps: int = 1500
+    batch: int = 256
+    learning_rate: float = 1e-3
+    weight_decay: float = 0.05
+    validate_every: int = 50
+
+
+@dataclass(frozen=True)
 class DynamicsConfig:
     """The whole configuration.
 
@@ -94,17 +114,20 @@ class DynamicsConfig:
         name: how tables call the model.
         network: arguments of :class:`mewm.dynamics.diffusion.model.ActionDiffusion` but for agents and tower.
         tower, text: size of the text tower and how it is trained.
+        outcome: how the outcome head is trained, where the network has one.
         loop: steps, batch (pairs of cases), seed and rhythm.
         denoiser: how the weights follow the loss.
         objective, contrastive, attenuation: the paper's three.
         sampler: solver and steps, for validation and for the bundle.
-        validation_cases: cases of the validation split that choose the best checkpoint.
+        validation_cases: cases of the validation split that choose the best checkpoint; the outcome head is chosen on
+            all of them.
     """
 
     name: str = "action-conditioned diffusion"
     network: dict[str, Any] = field(default_factory=dict)
     tower: TowerSettings = field(default_factory=TowerSettings)
     text: TextTraining = field(default_factory=TextTraining)
+    outcome: OutcomeTraining = field(default_factory=OutcomeTraining)
     loop: LoopSettings = field(default_factory=lambda: LoopSettings(steps=9000, batch=4))
     denoiser: Optimisation = field(default_factory=Optimisation)
     objective: Objective = field(default_factory=Objective)

@@ -10,6 +10,8 @@ from __future__ import annotations
 import torch
 from torch.nn import functional
 
+from mewm.dynamics.diffusion.lesion_statistics import lesion_statistics
+
 VIEWS = ("lesion", "volume")
 
 
@@ -49,11 +51,4 @@ def future_features(change: torch.Tensor, lesion: torch.Tensor, view: str = "les
     """
     if view == "volume":
         return change.flatten(1)
-    parts = []
-    inner = functional.avg_pool3d(lesion, 3, stride=1, padding=1)
-    for weight in (lesion * inner, lesion * (1 - inner)):
-        total = weight.sum(dim=(2, 3, 4)).clamp_min(1e-3)
-        mean = (change * weight).sum(dim=(2, 3, 4)) / total
-        square = (change.square() * weight).sum(dim=(2, 3, 4)) / total
-        parts += [mean, (square - mean.square()).clamp_min(1e-6).sqrt()]
-    return torch.cat(parts, dim=1)
+    return lesion_statistics(change, lesion)

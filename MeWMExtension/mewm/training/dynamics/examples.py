@@ -58,9 +58,9 @@ def pair_draws(
     """Return the endless stream of examples.
 
     Each is a dict of tensors about anchor and partner: ``volumes`` (2, 3, C, d, h, w), latents before, before without
-    the lesion or its attenuated mask, and after; ``masks`` (2, 2, d, h, w); ``numbers`` (2, 2); ``tokens``, ``agents``,
-    ``amounts`` of three protocols (anchor, partner, negative); ``same``, whether the partner was given the same agents;
-    ``other``, whether there is a negative.
+    the lesion or its attenuated mask, and after; ``masks`` (2, 2, d, h, w); ``numbers`` (2, 2); ``outcomes`` (2, 3);
+    ``tokens``, ``agents``, ``amounts`` of three protocols (anchor, partner, negative); ``same``, whether the partner
+    was given the same agents; ``other``, whether there is a negative.
 
     Args:
         latents: of the train split.
@@ -83,6 +83,7 @@ def pair_draws(
             "volumes": torch.from_numpy(np.stack(volumes)),
             "masks": torch.from_numpy(latents.masks[members]),
             "numbers": torch.from_numpy(latents.numbers[members]),
+            "outcomes": torch.from_numpy(latents.outcomes[members]),
             **read._asdict(),
             "same": torch.tensor(same),
             "other": torch.tensor(other is not None),
@@ -99,6 +100,11 @@ def conditions_of(batch: Mapping[str, torch.Tensor]) -> tuple[CaseConditions, to
         volumes[:, 0], volumes[:, 1], masks[:, :1], masks[:, 1:], _members_first(batch["numbers"]).float()
     )
     return case, volumes[:, 2]
+
+
+def outcomes_of(batch: Mapping[str, torch.Tensor]) -> torch.Tensor:
+    """Return the outcomes of a batch, (2 N, 3): all anchors, then all partners."""
+    return _members_first(batch["outcomes"]).float()
 
 
 def actions_of(batch: Mapping[str, torch.Tensor]) -> tuple[Actions, Actions]:

@@ -190,6 +190,7 @@ def _metadata(
             "contrastive_weight": config.contrastive.weight,
             "action": config.network.get("action", "full"),
             "see_lesion": config.network.get("see_lesion", True),
+            "outcome_head": config.network.get("outcome") is not None,
         },
         "figures": dict(figures),
     }

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from pathlib import Path
@@ -20,6 +22,7 @@ from mewm.training.dynamics.config import DynamicsConfig
 from mewm.training.dynamics.examples import pair_draws
 from mewm.training.dynamics.latents import Latents, open_latents, spread_of_change
 from mewm.training.dynamics.loss import diffusion_loss
+from mewm.training.dynamics.outcome import trained_head
 from mewm.training.dynamics.text import trained_tower
 from mewm.training.dynamics.validation import validation_figures
 from mewm.training.learner import Learner
@@ -33,6 +36,7 @@ if TYPE_CHECKING:
 CHECKPOINTS = "checkpoints"
 LEARNER = "denoiser"
 _TOWER = "text_tower.pt"
+_HEAD = "outcome_head.pt"
 
 
 def train_dynamics(
@@ -68,13 +72,16 @@ def train_dynamics(
     with processes(device) as group:
         codec = load_codec(group.device)
         if group.first:
-            open_split(data, "train", codec, config, work, reading)
-            open_split(data, "val", codec, config, work, reading)
+            learning = open_split(data, "train", codec, config, work, reading)
+            held = open_split(data, "val", codec, config, work, reading)
             _prepare_tower(config, agents, work)
+            _prepare_head(make_model(config, agents, codec.channels), config, learning, held, work)
         group.wait()
         latents = open_split(data, "train", codec, config, work)
         model = make_model(config, agents, codec.channels)
         model.action.text.load_state_dict(load_checkpoint(work / _TOWER)["tower"])
+        if model.outcome is not None:
+            model.outcome.load_state_dict(load_checkpoint(work / _HEAD)["head"])
         model.spread.copy_(spread_of_change(latents) if model.target == "change" else torch.ones(codec.channels))
         model.to(group.device, memory_format=torch.channels_last_3d)
         draws = pair_draws(
@@ -121,13 +128,12 @@ def open_split(
     work: Path,
     reading: Callable[[int, int], None] | None = None,
 ) -> Latents:
-    """Return the latents of the train split, or of the first validation cases.
+    """Return the latents of a split.
 
     Raises:
         InputError: the split is empty.
     """
     rows = data.split(split)
-    rows = rows[: config.validation_cases] if split == "val" else rows
     if not rows:
         raise InputError(f"The cohort {data.folder} has no case in its {split} split; choose another.")
     return open_latents(data, rows, codec, config.attenuation, work, reading)
@@ -142,8 +148,25 @@ def _prepare_tower(config: DynamicsConfig, agents: tuple[str, ...], work: Path) 
     save_checkpoint(work / _TOWER, {"made_with": made_with, "tower": tower.state_dict()})
 
 
+def _prepare_head(model: ActionDiffusion, config: DynamicsConfig, learning: Latents, held: Latents, work: Path) -> None:
+    """Train the outcome head, unless there is none or it is there from the same settings and cases."""
+    if model.outcome is None:
+        return
+    cases = [row.case_id for row in (*learning.rows, *held.rows)]
+    made_with = {
+        "network": config.network["outcome"],
+        "outcome": asdict(config.outcome),
+        "seed": config.loop.seed,
+        "cases": hashlib.sha256(json.dumps([cases, learning.outcomes.tolist()]).encode()).hexdigest(),
+    }
+    if (work / _HEAD).is_file() and load_checkpoint(work / _HEAD)["made_with"] == made_with:
+        return
+    head, figures = trained_head(model, config.outcome, learning, held, config.loop.seed)
+    save_checkpoint(work / _HEAD, {"made_with": made_with, "head": head.state_dict(), "figures": figures})
+
+
 def _validation(data: Cohort, codec: Codec, config: DynamicsConfig, work: Path, group: Processes) -> Validate:
-    latents = open_split(data, "val", codec, config, work)
+    latents = open_split(data, "val", codec, config, work).first(config.validation_cases)
 
     def validate(modules: Mapping[str, nn.Module], board: SummaryWriter, step: int) -> Mapping[str, float]:
         model = modules[LEARNER]

@@ -11,8 +11,10 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from mewm.assistant.intensity import IntensityAssistant
 from mewm.cohort.dataset import Cohort, CohortCase, CohortRow
 from mewm.dynamics.diffusion.condition import Codec, case_numbers, lesion_and_gate, without_lesion
+from mewm.dynamics.diffusion.outcome import OUTCOMES, lesion_outcome
 from mewm.errors import InputError
 from mewm.training.dynamics.attenuation import RESPONSE_LEVELS, attenuate, report_level
 from mewm.training.dynamics.config import Attenuation
@@ -32,12 +34,20 @@ class Latents:
             the attenuated lesion (equal to the second where the level is not known), after treatment.
         masks: (cases, 2, d, h, w) float16 on disk: share of lesion, and whether anything can change.
         numbers: (cases, 2) :func:`mewm.dynamics.diffusion.condition.case_numbers`.
+        outcomes: (cases, 3) float32 :func:`mewm.dynamics.diffusion.outcome.lesion_outcome`, of the cohort's labels or,
+            where nobody marked the CT after treatment, of those of the intensity assistant.
     """
 
     rows: Sequence[CohortRow]
     volumes: np.ndarray
     masks: np.ndarray
     numbers: np.ndarray
+    outcomes: np.ndarray
+
+    def first(self, count: int) -> Latents:
+        """Return the first ``count`` cases."""
+        some = slice(count)
+        return Latents(self.rows[some], self.volumes[some], self.masks[some], self.numbers[some], self.outcomes[some])
 
 
 def open_latents(
@@ -64,8 +74,8 @@ def open_latents(
     names = [row.case_id for row in rows]
     content = [table_hash(cohort), names, codec.sha256, attenuation.without_report]
     key = hashlib.sha256(json.dumps(content).encode()).hexdigest()[:16]
-    paths = [folder / f"{part}_{key}.npy" for part in ("latents", "masks", "numbers")]
-    if not paths[2].is_file():
+    paths = [folder / f"{part}_{key}.npy" for part in ("latents", "masks", "outcomes", "numbers")]
+    if not paths[-1].is_file():
         try:
             folder.mkdir(parents=True, exist_ok=True)
             _write(cohort, rows, codec, attenuation, paths, report or (lambda done, total: None))
@@ -74,7 +84,8 @@ def open_latents(
                 f"The latents of {len(rows)} cases cannot be written to {folder} ({error.strerror or error}); free "
                 "some space or choose another folder."
             ) from error
-    return Latents(rows, np.load(paths[0], mmap_mode="r"), np.load(paths[1], mmap_mode="r"), np.load(paths[2]))
+    volumes, masks = (np.load(path, mmap_mode="r") for path in paths[:2])
+    return Latents(rows, volumes, masks, outcomes=np.load(paths[2]), numbers=np.load(paths[3]))
 
 
 def case_level(cohort: Cohort, row: CohortRow, attenuation: Attenuation) -> int | None:
@@ -107,6 +118,8 @@ def _write(
 ) -> None:
     volumes = masks = None
     numbers = np.zeros((len(rows), 2), np.float32)
+    outcomes = np.zeros((len(rows), OUTCOMES), np.float32)
+    assistant = IntensityAssistant()
     for k, row in enumerate(rows):
         case = cohort.load(row)
         found, beside = _encode(case, case_level(cohort, row, attenuation), codec)
@@ -114,14 +127,17 @@ def _write(
             volumes = np.lib.format.open_memmap(paths[0], "w+", np.float16, (len(rows), *found.shape))
             masks = np.lib.format.open_memmap(paths[1], "w+", np.float16, (len(rows), *beside.shape))
         volumes[k], masks[k], numbers[k] = found, beside, case_numbers(case.roi)
+        tissue = assistant.segment(case.roi, case.post_ct) if case.tissue is None else case.tissue
+        outcomes[k] = lesion_outcome(case.roi, tissue)
         report(k + 1, len(rows))
     if volumes is None or masks is None:
         raise InputError("There is no case to encode; choose a cohort with a train and a val split.")
     volumes.flush()
     masks.flush()
     # Written last: it says that the other files are whole.
-    with paths[2].open("wb") as stream:
-        np.save(stream, numbers)
+    for path, array in zip(paths[2:], (outcomes, numbers), strict=True):
+        with path.open("wb") as stream:
+            np.save(stream, array)
 
 
 def _encode(case: CohortCase, level: int | None, codec: Codec) -> tuple[np.ndarray, np.ndarray]:

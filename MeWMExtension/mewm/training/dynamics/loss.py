@@ -10,9 +10,10 @@ from torch.nn import functional
 
 from mewm.dynamics.diffusion.model import ActionDiffusion, CaseConditions
 from mewm.dynamics.diffusion.noise import shifted
+from mewm.dynamics.diffusion.outcome import OUTCOMES
 from mewm.training.dynamics.config import Contrastive, Objective
 from mewm.training.dynamics.contrastive import combo_loss, future_features
-from mewm.training.dynamics.examples import actions_of, conditions_of
+from mewm.training.dynamics.examples import actions_of, conditions_of, outcomes_of
 from mewm.training.learner import Loss, Step
 
 _LARGEST_CHANGE = 8.0
@@ -31,8 +32,12 @@ def diffusion_loss(model: ActionDiffusion, objective: Objective, contrastive: Co
         noise = torch.empty_like(clean).normal_(generator=step.generator)
         noisy = model.process.mix(clean, noise, t)
         known = torch.rand(len(clean), generator=step.generator, device=clean.device) >= objective.hide_action
+        outcome = None
+        if model.outcome is not None:
+            hidden = torch.rand(len(clean), generator=step.generator, device=clean.device) < objective.hide_outcome
+            outcome = model.outcome.standardised(outcomes_of(batch)).masked_fill(hidden[:, None], torch.nan)
         # The text tower is frozen; dropout of the whole protocol teaches what guidance needs.
-        said = model(noisy, t, case, model.encode_action(given, known))
+        said = model(noisy, t, case, model.encode_action(given, known), outcome)
         wanted, weight = model.process.target(clean, noise, t), model.process.weight(t)
         figures = {"denoising": weighted_error(said, wanted, weight, case, objective.outside)}
         total = figures["denoising"]
@@ -42,7 +47,10 @@ def diffusion_loss(model: ActionDiffusion, objective: Objective, contrastive: Co
         if contrastive.weight and step.number % contrastive.every == 0:
             half = len(clean) // 2
             anchors = CaseConditions(*(part[:half] for part in case))
-            denied = model(noisy[:half], t[:half], anchors, model.encode_action(others, known[:half]))
+            # What would have become of the anchor nobody knows; the head says what might have.
+            luck = torch.empty(half, OUTCOMES, device=clean.device).normal_(generator=step.generator)
+            refusal = model.draw_outcome(anchors, others, luck)
+            denied = model(noisy[:half], t[:half], anchors, model.encode_action(others, known[:half]), refusal)
             futures = model.process.clean(said, noisy, t)
             refused = model.process.clean(denied, noisy[:half], t[:half])
             features = future_features(_change(model, futures, case), case.lesion, contrastive.view)

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import torch
 
+from mewm.actions.protocol import Protocol
 from mewm.dynamics.diffusion.model import ActionDiffusion, CaseConditions
+from mewm.dynamics.diffusion.outcome import outcome_noise
 from mewm.dynamics.diffusion.sampler import sample, seeded_noise
 from mewm.training.dynamics.config import DynamicsConfig
 from mewm.training.dynamics.latents import MASKED, POST, PRE, Latents
@@ -22,9 +26,9 @@ def validation_figures(
     """Return figures by name.
 
     ``loss``: denoising error at fixed times and noise. ``loss_other``: the same when every case is told its neighbour's
-    protocol; no more than ``loss`` means that the model ignores protocols. ``change``: correlation over cases and
-    channels of the simulated mean change in the lesion with the true one. ``spread``: how much two seeds differ
-    relative to how much cases differ.
+    protocol (and an outcome drawn for it); no more than ``loss`` means that the model ignores protocols. ``change``:
+    correlation over cases and channels of the simulated mean change in the lesion with the true one. ``spread``: how
+    much two seeds differ relative to how much cases differ.
 
     Args:
         model: in evaluation mode, on ``device``.
@@ -46,19 +50,23 @@ def validation_figures(
         action, other = (model.encode_action(model.action.read(p).to(device)) for p in (told, wrong))
         clean = model.to_target(post, case)
         noise = _noise(places, clean)
+        happened = _true_outcome(model, latents, places, device)
+        might_have = _drawn_outcome(model, case, wrong, places)
         for time in _TIMES:
             t = torch.full((len(places),), time, device=device)
             noisy, wanted = model.process.mix(clean, noise, t), model.process.target(clean, noise, t)
             weight = model.process.weight(t)
-            for tokens, kept in ((action, losses), (other, losses_other)):
-                said = model(noisy, t, case, tokens)
+            for tokens, outcome, kept in ((action, happened, losses), (other, might_have, losses_other)):
+                said = model(noisy, t, case, tokens, outcome)
                 kept.append(float(weighted_error(said, wanted, weight, case, config.objective.outside)))
         untold = None
         if config.sampler.guidance != 1.0:
             hidden = torch.zeros(len(places), dtype=torch.bool, device=device)
             untold = model.encode_action(model.action.read(told).to(device), hidden)
         for shift, kept_change in ((0, simulated), (10_000, again)):
-            drawn = sample(model, case, action, _noise([k + shift for k in places], clean), config.sampler, untold)
+            seeds = [k + shift for k in places]
+            outcome = _drawn_outcome(model, case, told, seeds)
+            drawn = sample(model, case, action, _noise(seeds, clean), config.sampler, untold, outcome)
             kept_change.append(_lesion_change(drawn, case))
         true.append(_lesion_change(post, case))
     one, two, truth = (np.concatenate(found) for found in (simulated, again, true))
@@ -77,6 +85,21 @@ def held_out(latents: Latents, places: list[int], device: torch.device) -> tuple
     numbers = torch.from_numpy(latents.numbers[places]).to(device)
     case = CaseConditions(volumes[:, PRE], volumes[:, MASKED], masks[:, :1], masks[:, 1:], numbers)
     return case, volumes[:, POST]
+
+
+def _true_outcome(
+    model: ActionDiffusion, latents: Latents, places: list[int], device: torch.device
+) -> torch.Tensor | None:
+    if model.outcome is None:
+        return None
+    return model.outcome.standardised(torch.from_numpy(latents.outcomes[places]).to(device))
+
+
+def _drawn_outcome(
+    model: ActionDiffusion, case: CaseConditions, protocols: Sequence[Protocol], seeds: list[int]
+) -> torch.Tensor | None:
+    device = case.pre.device
+    return model.draw_outcome(case, model.action.read(protocols).to(device), outcome_noise(seeds).to(device))
 
 
 def _noise(seeds: list[int], like: torch.Tensor) -> torch.Tensor:
