@@ -13,6 +13,7 @@ import slicer.util
 from mewm.errors import InputError
 from MeWMModuleLib import appearance
 from MeWMModuleLib.nodes import read_detached, remove_nodes
+from MeWMModuleLib.terminology import set_terminology
 
 _OUTLINE = 2
 
@@ -59,6 +60,7 @@ def label_segmentation_steps(
             title, colour = labels[label]
             segment.SetName(title)
             segment.SetColor(*colour)
+            set_terminology(segment)
             node.GetDisplayNode().SetSegmentVisibility(identifier, title != appearance.HIDDEN_TISSUE)
     except BaseException:
         if not scene.IsClosing():
@@ -81,7 +83,8 @@ def add_mask_segmentation(
     """
     node = _segmentation(scene, name, reference)
     title, colour = segment
-    node.AddSegmentFromBinaryLabelmapRepresentation(_oriented_image(*mask), title, list(colour))
+    identifier = node.AddSegmentFromBinaryLabelmapRepresentation(_oriented_image(*mask), title, list(colour))
+    set_terminology(node.GetSegmentation().GetSegment(identifier))
     return node
 
 
