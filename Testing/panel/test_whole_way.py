@@ -139,5 +139,5 @@ def test_cancel_at_any_moment(real_desk, moment, caplog):
     real_desk.settle()
     left = {i for i in real_desk.node_ids() - before if "View" not in i and "Composite" not in i}
     assert left == set()
-    assert not panel.controller._leaving
+    assert not panel.controller.input_folders.leaving
     assert not [r for r in caplog.records if r.levelname == "ERROR"]

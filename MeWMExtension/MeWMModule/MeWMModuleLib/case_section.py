@@ -10,6 +10,7 @@ from mewm.actions.base import load_action_base
 from MeWMModuleLib.bindings import FACT_CHOICES, PATHS, ComboBinding, PathBinding
 from MeWMModuleLib.masks import likely_choice, mask_choices
 from MeWMModuleLib.model_choices import model_choices
+from MeWMModuleLib.nodes import SYNTHETIC_ATTRIBUTE, nodes_of_class
 from MeWMModuleLib.policy_dialog import OFFLINE
 from MeWMModuleLib.request import stated_facts, unavailable_of
 
@@ -30,6 +31,7 @@ class CaseSection:
             settings: :class:`MeWMModuleLib.machine_settings.MachineSettings`.
         """
         self.ui = ui
+        self._scene = scene
         self.parameters: Any = None
         for selector in (ui.ctSelector, ui.tumourSelector, ui.liverSelector):
             selector.setMRMLScene(scene)
@@ -80,6 +82,18 @@ class CaseSection:
         count = len(stated_facts(self.parameters))
         # The section may be folded while facts of an earlier patient stand in it.
         self.ui.factsCollapsibleButton.text = f"Clinical facts ({f'{count} stated' if count else 'optional'})"
+
+    def choose_only_ct(self) -> None:
+        """Choose the CT where the scene has one volume that can be one, to save the user some clicks."""
+        if self.parameters.ct is not None:
+            return
+        volumes = nodes_of_class(self._scene, "vtkMRMLScalarVolumeNode")
+        # Label maps are scalar volumes too; simulated ones are no input.
+        fitting = [
+            n for n in volumes if not n.IsA("vtkMRMLLabelMapVolumeNode") and not n.GetAttribute(SYNTHETIC_ATTRIBUTE)
+        ]
+        if len(fitting) == 1:
+            self.parameters.ct = fitting[0]
 
     def offer(self, devices: list[str]) -> None:
         """Offer what the engine says it has."""

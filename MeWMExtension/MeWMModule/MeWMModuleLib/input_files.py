@@ -5,7 +5,8 @@ from __future__ import annotations
 import contextlib
 import os
 import shutil
-from collections.abc import Iterator
+import tempfile
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -116,6 +117,48 @@ def remove_inputs(folder: Path) -> Iterator[None]:
                 path.unlink()
             yield
     shutil.rmtree(folder, ignore_errors=True)
+
+
+class InputFolders:
+    """Owns the temporary folders of inputs: one in use, and those that are on their way out."""
+
+    def __init__(self, later: Callable[[Callable[[], None]], None]) -> None:
+        """There is no folder yet; ``later`` calls a function soon, from the event loop."""
+        self.current: Path | None = None
+        self.leaving: list[Path] = []
+        self._later = later
+
+    def new(self) -> Path:
+        """Return a new empty folder; the one before goes.
+
+        Raises:
+            OSError: the disk is full or not writable.
+        """
+        self.clear()
+        self.current = Path(tempfile.mkdtemp(prefix="mewm-input-"))
+        return self.current
+
+    def clear(self) -> None:
+        """Remove the folder in use, bit by bit."""
+        folder, self.current = self.current, None
+        if folder is None:
+            return
+        self.leaving.append(folder)
+        steps = remove_inputs(folder)
+
+        def step() -> None:
+            if next(steps, self) is self:
+                self.leaving.remove(folder)
+            else:
+                self._later(step)
+
+        step()
+
+    def close(self) -> None:
+        """Remove every folder at once."""
+        self.clear()
+        for folder in self.leaving:
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 def write_nrrd(path: Path, array: np.ndarray, ijk_to_ras: np.ndarray) -> Iterator[int]:

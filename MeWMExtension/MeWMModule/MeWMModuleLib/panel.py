@@ -2,31 +2,29 @@
 
 from __future__ import annotations
 
-import shutil
-import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import qt
-import slicer
 
 from mewm.errors import MewmError
 from MeWMModuleLib.case_section import CaseSection
 from MeWMModuleLib.export_section import ExportSection
 from MeWMModuleLib.finished_run import load_finished_run
-from MeWMModuleLib.jobs import ASKING, CANCELLING, Listener
+from MeWMModuleLib.hidden_inputs import HiddenInputs
+from MeWMModuleLib.jobs import ASKING, Listener
 from MeWMModuleLib.live_run import LiveRun
 from MeWMModuleLib.machine_settings import MachineSettings
-from MeWMModuleLib.model_choices import needs_pytorch, words
-from MeWMModuleLib.nodes import SYNTHETIC_ATTRIBUTE
+from MeWMModuleLib.model_choices import needs_pytorch
 from MeWMModuleLib.own_section import OwnSection
 from MeWMModuleLib.policy_dialog import PolicyDialog, policy_choices
-from MeWMModuleLib.ranking_view import IN_PLACE
-from MeWMModuleLib.request import stated_facts, why_not
+from MeWMModuleLib.progress_view import show_progress
+from MeWMModuleLib.request import why_not
+from MeWMModuleLib.result_words import described, done_words
 from MeWMModuleLib.review_section import ReviewSection
 from MeWMModuleLib.run_controller import RunController
-from MeWMModuleLib.sample_scene import load_sample, set_facts
+from MeWMModuleLib.sample_case import SampleCase
 
 _WAIT_MS = 0
 
@@ -64,13 +62,10 @@ class Panel:
         self._gui_tag: Any = None
         self._observed: tuple[Any, int] | None = None
         self._scheduled = False
-        self._following = False
+        self._following, self._shown_by_us = False, ""
         self._was_busy = False
-        # CT of the sample case and the facts that came with it.
-        self._sample: tuple[str, dict[str, Any]] = ("", {})
-        self._sample_folder = ""
-        # Segments of the user's that were hidden: segmentation and segment.
-        self._hidden: list[tuple[Any, str]] = []
+        self._sample = SampleCase(scene)
+        self.hidden_inputs = HiddenInputs(scene)
         # Whether the user is in the module: the views are another module's otherwise.
         self.entered = True
         self._open = True
@@ -111,7 +106,7 @@ class Panel:
             self._gui_tag = parameters.connectGui(self.ui)
             tag = parameters.AddObserver("ModifiedEvent", lambda *_args: self.schedule())
             self._observed = (parameters.parameterNode, tag)
-            self._choose_first_inputs()
+            self.case.choose_only_ct()
             self.refresh()
 
     def explore(self) -> None:
@@ -159,7 +154,8 @@ class Panel:
         """Show the parameter node and the state of the engine."""
         if self.parameters is None:
             return
-        self._forget_sample()
+        if self._sample.take_facts_back(self.parameters):
+            self.tell("The clinical facts of the sample were taken back; state those of this patient.")
         self.case.refresh()
         self.review.refresh()
         self.own.refresh()
@@ -178,7 +174,7 @@ class Panel:
         # What was told of the scene that goes does not hold for the next.
         self.tell("")
         self.controller.scene_closing()
-        self._hidden = []
+        self.hidden_inputs.forget()
         self.review.give_views_back()
         self.set_parameters(None)
 
@@ -187,7 +183,7 @@ class Panel:
         self._open = False
         self._close_dialog()
         self.controller.close()
-        self._remove_sample_folder()
+        self._sample.remove_folder()
         self.set_parameters(None)
 
     def _begin(self, start: Callable[[], None], computes: bool = True) -> None:
@@ -203,23 +199,8 @@ class Panel:
             self.tell(str(error), error=True)
 
     def _show_state(self) -> None:
-        controller, ui = self.controller, self.ui
-        busy = controller.busy
-        reason = "" if busy else why_not(self.parameters)
-        ui.exploreButton.text = "Cancel" if busy else "Explore"
-        ui.exploreButton.enabled = controller.state != CANCELLING and not reason
-        ui.reasonLabel.text = reason
-        ui.reasonLabel.visible = bool(reason)
-        ui.progressBar.visible = busy
-        if busy:
-            fraction = controller.progress.fraction
-            # A bar without a range shows that something goes on, not how far.
-            ui.progressBar.maximum = 0 if fraction is None else 100
-            ui.progressBar.value = round(100 * (fraction or 0.0))
-        ui.progressLabel.text = controller.progress.words()
-        ui.progressLabel.visible = busy
-        for button in (ui.loadRunButton, ui.sampleButton, ui.setUpButton):
-            button.enabled = not busy
+        busy = self.controller.busy
+        show_progress(self.ui, self.controller, "" if busy else why_not(self.parameters))
         self.case.set_enabled(not busy)
 
     def _on_explore(self, *_args: Any) -> None:
@@ -249,43 +230,15 @@ class Panel:
         self.tell(f"{len(run.futures())} simulated protocols loaded for {run.case_name}.")
 
     def _on_sample(self, *_args: Any) -> None:
-        self._remove_sample_folder()
-        self._sample_folder = tempfile.mkdtemp(prefix="mewm-sample-")
-        self.ask("sample", {"folder": self._sample_folder})
-
-    def _remove_sample_folder(self) -> None:
-        if self._sample_folder:
-            shutil.rmtree(self._sample_folder, ignore_errors=True)
-            self._sample_folder = ""
+        self.ask("sample", {"folder": self._sample.new_folder()})
 
     def _take_sample(self, result: Any) -> None:
         try:
-            ct, tumour, liver = load_sample(self.scene, result)
+            self._sample.load(result, self.parameters)
         except MewmError as error:
             self.tell(str(error), error=True)
             return
-        finally:
-            self._remove_sample_folder()
-        parameters = self.parameters
-        parameters.ct, parameters.tumour, parameters.liver = ct, tumour, liver
-        parameters.case_name = "sample"
-        set_facts(parameters, result["facts"])
-        self._sample = (ct.GetID(), stated_facts(parameters))
-        logic = slicer.app.applicationLogic()
-        logic.GetSelectionNode().SetActiveVolumeID(ct.GetID())
-        logic.PropagateVolumeSelection(1)
         self.tell("A simulated patient is loaded. Press Explore.")
-
-    def _forget_sample(self) -> None:
-        """Take the sample's facts back once another CT is chosen: they are no facts of another patient."""
-        sample, facts = self._sample
-        ct = self.parameters.ct
-        if not sample or ct is None or ct.GetID() == sample:
-            return
-        self._sample = ("", {})
-        if stated_facts(self.parameters) == facts:
-            set_facts(self.parameters, {})
-            self.tell("The clinical facts of the sample were taken back; state those of this patient.")
 
     def show_run(self, identifier: str) -> None:
         """Review a run of the scene, its best protocol first."""
@@ -297,17 +250,6 @@ class Panel:
         self.review.begin_run()
         self.review.show_rows()
         self.refresh()
-
-    def _choose_first_inputs(self) -> None:
-        """Choose what is in the scene, to save the user some clicks."""
-        if self.parameters.ct is None:
-            volumes = slicer.util.getNodesByClass("vtkMRMLScalarVolumeNode")
-            # Label maps are scalar volumes too; simulated ones are no input.
-            fitting = [
-                n for n in volumes if not n.IsA("vtkMRMLLabelMapVolumeNode") and not n.GetAttribute(SYNTHETIC_ATTRIBUTE)
-            ]
-            if len(fitting) == 1:
-                self.parameters.ct = fitting[0]
 
     def _offer_policies(self) -> None:
         try:
@@ -353,31 +295,8 @@ class Panel:
             self.parameters.selected = self._shown_by_us = protocol_id
         self.schedule()
 
-    _shown_by_us = ""
-
-    def hide_inputs(self) -> None:
-        """Hide the user's tumour and liver, which would cover the simulated tissue; other segments stay."""
-        parameters = self.parameters
-        for node, segment in (
-            (parameters.tumour, parameters.tumour_segment),
-            (parameters.liver, parameters.liver_segment),
-        ):
-            if node is None or not node.IsA("vtkMRMLSegmentationNode") or node.GetDisplayNode() is None:
-                continue
-            display = node.GetDisplayNode()
-            if display.GetSegmentVisibility(segment):
-                self._hidden.append((node, segment))
-                display.SetSegmentVisibility(segment, False)
-
-    def show_inputs(self) -> None:
-        """Show again what :meth:`hide_inputs` hid."""
-        hidden, self._hidden = self._hidden, []
-        for node, segment in hidden:
-            if self.scene.IsNodePresent(node) and node.GetDisplayNode() is not None:
-                node.GetDisplayNode().SetSegmentVisibility(segment, True)
-
     def _follow(self, run: LiveRun) -> None:
-        self.hide_inputs()
+        self.hidden_inputs.hide(self.parameters)
         self._following, self._shown_by_us = True, ""
         self.review.begin_run()
         self.parameters.selected = ""
@@ -396,13 +315,13 @@ class Panel:
             if kind == "simulate" or not self._user_chose() or not known.issuperset(self.review.selected):
                 self.parameters.selected = self._shown_by_us = wanted
             self.review.stale = True
-            self.tell(_done_words(kind, result))
+            self.tell(done_words(kind, result))
         elif kind == "sample":
             self._take_sample(result)
         elif kind == "describe":
             self._offer_policies()
             self.case.offer(result["devices"])
-            self.tell(_described(result))
+            self.tell(described(result))
         elif kind == "read":
             self.own.finished(result)
         else:
@@ -414,10 +333,10 @@ class Panel:
         self._following = False
         if self.parameters is not None:
             if self.review.run is None:
-                self.show_inputs()
+                self.hidden_inputs.show_again()
             self.review.fetch_no_more()
             self.schedule()
-        self._remove_sample_folder()
+        self._sample.remove_folder()
         self.tell(sentence, error=not wanted)
 
     def _refresh_scheduled(self) -> None:
@@ -427,30 +346,3 @@ class Panel:
     def later(self, action: Callable[[], None]) -> None:
         """Call something soon, from the event loop, unless the panel is gone by then."""
         qt.QTimer.singleShot(_WAIT_MS, lambda: action() if self._open else None)
-
-
-def _described(result: Any) -> str:
-    versions, device = result["versions"], result["device"]
-    memory = f", {device['memory_free_mb'] / 1024:.0f} GB free" if device.get("memory_free_mb") else ""
-    simulators, readers, risks = (
-        " or ".join(map(words, result[role])) for role in ("dynamics", "assistants", "survival")
-    )
-    return (
-        f"The engine is ready: MeWM {versions['mewm']} on Python {versions['python']} ({result['python']}), "
-        f"{device['name']}, {device['cores']} cores{memory}. It can simulate with {simulators}; read tissue with "
-        f"{readers}; predict risk with {risks}."
-    )
-
-
-def _done_words(kind: str, result: Any) -> str:
-    if kind == "volumes":
-        return ""
-    if kind == "simulate":
-        row = next(row for row in result["rows"] if row["protocol_id"] == result["protocol_id"])
-        return f"Your protocol is number {row['rank']} of {len(result['rows'])}."
-    count = result["simulations"].get("run")
-    seconds = sum(result["timings"].values())
-    words = f"{len(result['rows'])} protocols ranked with {count} simulations in {seconds:.0f} s."
-    if result.get("policy", "").startswith(IN_PLACE):
-        words += " The model gave no usable answer; the guideline rules proposed instead (see the warnings)."
-    return words

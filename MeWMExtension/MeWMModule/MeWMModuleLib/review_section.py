@@ -256,7 +256,7 @@ class ReviewSection:
         self.parameters.selected = ""
         self.parameters.run = ""
         if not runs_in(self.scene):
-            self.panel.show_inputs()
+            self.panel.hidden_inputs.show_again()
             self.give_views_back()
         self.forget()
         self.panel.tell(f"{name} was removed from the scene; its folder on disk stays.")

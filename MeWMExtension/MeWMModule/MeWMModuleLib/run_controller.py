@@ -6,17 +6,14 @@ window stays alive; whatever ends a job early, the scene is left without half-ma
 
 from __future__ import annotations
 
-import collections
-import shutil
-import tempfile
-from collections.abc import Callable, Generator, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 from mewm.errors import MewmError
 from MeWMModuleLib.future_steps import future_steps
-from MeWMModuleLib.input_files import Inputs, remove_inputs, write_inputs
+from MeWMModuleLib.input_files import InputFolders, Inputs, write_inputs
 from MeWMModuleLib.jobs import (
     ASKING,
     CANCELLING,
@@ -32,8 +29,7 @@ from MeWMModuleLib.jobs import (
 )
 from MeWMModuleLib.live_run import LiveRun, runs_in, start_run
 from MeWMModuleLib.request import explore_request, preview_request, simulate_request, with_accepted
-
-_DONE = object()
+from MeWMModuleLib.turns import Turns
 
 
 class RunController:
@@ -54,13 +50,8 @@ class RunController:
         self.progress = Progress()
         self._later = later
         self._job: Job | None = None
-        self._inputs: Path | None = None
-        # Folders of inputs that are on their way out.
-        self._leaving: list[Path] = []
-        self._events: collections.deque[tuple[Job, Event]] = collections.deque()
-        # What the event taken last still has to do, step by step.
-        self._steps: Iterator[Any] | None = None
-        self._pumping = False
+        self.input_folders = InputFolders(later)
+        self._turns = Turns(later, self._take, self._guarded)
 
     @property
     def busy(self) -> bool:
@@ -136,9 +127,7 @@ class RunController:
         self.listener = Listener()
         if self._job is not None:
             self._drop("")
-        self._clear_inputs()
-        for folder in self._leaving:
-            shutil.rmtree(folder, ignore_errors=True)
+        self.input_folders.close()
 
     def _start(self, kind: str, run: LiveRun | None = None) -> Job:
         if self._job is not None:
@@ -158,9 +147,7 @@ class RunController:
         liver = (parameters.liver, parameters.liver_segment) if parameters.liver is not None else None
         name = parameters.case_name
         try:
-            self._clear_inputs()
-            self._inputs = Path(tempfile.mkdtemp(prefix="mewm-input-"))
-            steps = write_inputs(self._inputs, parameters.ct, tumour, liver)
+            steps = write_inputs(self.input_folders.new(), parameters.ct, tumour, liver)
         except OSError as error:
             self._end_early(_disk(error))
             return
@@ -217,48 +204,23 @@ class RunController:
             else:
                 self._end_early("You did not accept what would be sent, so nothing was sent and no run began.", True)
 
-        assert self._inputs is not None
+        assert self.input_folders.current is not None
         job.then = shown
-        self._send(job, "preview", preview_request(request, str(self._inputs / "payload")))
+        self._send(job, "preview", preview_request(request, str(self.input_folders.current / "payload")))
 
     def _send(self, job: Job, method: str, params: Mapping[str, Any]) -> None:
         self.state = RUNNING
         self.progress = Progress("Asking the engine" if self.engine.running else "Starting the engine")
         try:
-            job.request = self.engine.request(method, params, lambda event: self._on_event(job, event))
+            job.request = self.engine.request(method, params, lambda event: self._turns.add((job, event)))
         except MewmError as error:
             self._end_early(str(error))
             return
         self.listener.changed()
 
-    def _on_event(self, job: Job, event: Event) -> None:
-        """Take an event in; several may have come at once, and the window lives between two of them."""
-        self._events.append((job, event))
-        self._pump()
-
-    def _pump(self) -> None:
-        if not self._pumping and (self._events or self._steps is not None):
-            self._pumping = True
-            self._later(self._turn)
-
-    def _turn(self) -> None:
-        """Do one step of an event, or begin the next event."""
-        self._pumping = False
-        try:
-            if self._steps is not None:
-                self._guarded(self._step)
-            else:
-                self._next_event()
-        finally:
-            self._pump()
-
-    def _step(self) -> None:
-        assert self._steps is not None
-        if next(self._steps, _DONE) is _DONE:
-            self._steps = None
-
-    def _next_event(self) -> None:
-        job, event = self._events.popleft()
+    def _take(self, what: tuple[Job, Event]) -> None:
+        """Handle an event of the engine, unless its job is over."""
+        job, event = what
         if job is not self._job:
             return
         handle = {
@@ -296,7 +258,7 @@ class RunController:
 
     def _on_simulated(self, job: Job, event: Event) -> None:
         if job.run is not None and self.state != CANCELLING:
-            self._steps = self._show(job.run, event)
+            self._turns.begin(self._show(job.run, event))
 
     def _show(self, run: LiveRun, event: Event) -> Iterator[None]:
         files = event["files"]
@@ -353,28 +315,11 @@ class RunController:
 
     def _end(self) -> None:
         self._job = None
-        steps, self._steps = self._steps, None
-        if isinstance(steps, Generator):
-            # What a half-made future has in the scene goes with it.
-            steps.close()
+        # What a half-made future has in the scene goes with it.
+        self._turns.drop_steps()
         self.state, self.progress = IDLE, Progress()
-        self._clear_inputs()
+        self.input_folders.clear()
         self.listener.changed()
-
-    def _clear_inputs(self) -> None:
-        folder, self._inputs = self._inputs, None
-        if folder is None:
-            return
-        self._leaving.append(folder)
-        steps = remove_inputs(folder)
-
-        def step() -> None:
-            if next(steps, _DONE) is _DONE:
-                self._leaving.remove(folder)
-            else:
-                self._later(step)
-
-        step()
 
 
 def _free_name(scene: Any, name: str) -> str:
