@@ -26,6 +26,39 @@ def test_volumes_that_were_cancelled_or_failed_are_not_asked_for_again_by_themse
     assert desk.ui.statusLabel.text == "The folder is gone."
 
 
+def test_volumes_that_were_dropped_are_asked_for_once_and_shown(desk, case_nodes, rows, future_files, result, tmp_path):
+    ct, _ = explore(desk, case_nodes)
+    stream(desk, rows[:2], future_files, ct)
+    desk.engine.send("done", result=result(rows[:2], tmp_path / "run"))
+    desk.settle()
+    first, second = (row["protocol_id"] for row in rows[:2])
+    run = desk.panel.review.run
+    run.drop_future(second)
+    desk.settle()
+    asked = len(desk.engine.requests)
+    assert run.row(second) and run.future(second) is None and desk.panel.review.shown[0].protocol_id == first
+    desk.panel.review.select([second])
+    # What else happens meanwhile is no second click.
+    for _ in range(3):
+        desk.panel.schedule()
+        desk.settle()
+    desk.scene.AddNewNodeByClass("vtkMRMLTextNode", "a note of the user's")
+    desk.settle()
+    assert [(method, params) for method, params, _ in desk.engine.requests[asked:]] == [
+        ("volumes", {"run": str(tmp_path / "run"), "protocol_id": second})
+    ]
+    stream(desk, rows[1:2], future_files, ct)
+    desk.engine.send("done", result={**result(rows[:2], tmp_path / "run"), "protocol_id": second})
+    desk.settle()
+    assert [future.protocol_id for future in desk.panel.review.shown] == [second]
+    # Now that they are there, a click shows them and asks for nothing.
+    for chosen in (first, second):
+        desk.panel.review.select([chosen])
+        desk.settle()
+        assert desk.panel.review.shown[0].protocol_id == chosen
+    assert len(desk.engine.requests) == asked + 1
+
+
 def test_a_future_that_the_user_deletes_stays_deleted(desk, case_nodes, rows, future_files, result):
     ct, _ = explore(desk, case_nodes)
     stream(desk, rows[:1], future_files, ct)

@@ -5,7 +5,9 @@ import signal
 import time
 
 import mewm_self_test
+import numpy as np
 import pytest
+import slicer.util as slicer_util
 
 
 class _Case:
@@ -57,6 +59,29 @@ def test_the_window_answers_while_a_search_runs(real_desk):
         real_desk.wait(lambda: not panel.controller.busy, 10, "the cancellation")
         cancels.append(time.perf_counter() - begun)
     print("cancelled after", ", ".join(f"{seconds:.2f} s" for seconds in cancels))
+
+
+def test_a_kept_row_whose_volumes_were_dropped_gets_the_same_ones_again(real_desk, monkeypatch):
+    panel, case = real_desk.panel, _Case()
+    mewm_self_test._load_sample(case, panel)
+    mewm_self_test._explore(case, panel)
+    run = panel.review.run
+    kept = next(row["protocol_id"] for row in run.rows() if row["folder"] and run.future(row["protocol_id"]))
+    before = slicer_util.arrayFromVolume(run.future(kept).simulated).copy()
+    asked, request = [], panel._engine.request
+
+    def listen(method, params, on_event):
+        asked.append(method)
+        return request(method, params, on_event)
+
+    monkeypatch.setattr(panel._engine, "request", listen)
+    run.drop_future(kept)
+    real_desk.settle()
+    panel.review.select([kept])
+    real_desk.wait(lambda: not panel.controller.busy and panel.review.shown, 120, "the volumes")
+    real_desk.settle()
+    assert asked == ["volumes"] and panel.review.shown[0].protocol_id == kept
+    np.testing.assert_array_equal(slicer_util.arrayFromVolume(run.future(kept).simulated), before)
 
 
 def test_a_killed_engine_costs_only_the_running_search(real_desk, caplog):

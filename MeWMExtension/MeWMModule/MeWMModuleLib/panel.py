@@ -230,7 +230,8 @@ class Panel:
         self.tell(f"{len(run.futures())} simulated protocols loaded for {run.case_name}.")
 
     def _on_sample(self, *_args: Any) -> None:
-        self.ask("sample", {"folder": self._sample.new_folder()})
+        # The folder is made when nothing else is missing.
+        self._begin(lambda: self.controller.ask("sample", {"folder": self._sample.new_folder()}), computes=False)
 
     def _take_sample(self, result: Any) -> None:
         try:

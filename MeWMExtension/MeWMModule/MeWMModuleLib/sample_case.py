@@ -11,7 +11,7 @@ from typing import Any
 import slicer
 
 from MeWMModuleLib import appearance
-from MeWMModuleLib.nodes import read_volume
+from MeWMModuleLib.nodes import all_or_nothing, read_volume
 from MeWMModuleLib.request import stated_facts
 from MeWMModuleLib.segmentations import add_label_segmentation
 
@@ -27,7 +27,11 @@ class SampleCase:
         self._ct, self._facts = "", dict[str, Any]()
 
     def new_folder(self) -> str:
-        """Return a new temporary folder for the files of the engine."""
+        """Return a new temporary folder for the files of the engine.
+
+        Raises:
+            OSError: the disk is full or not writable.
+        """
         self.remove_folder()
         self._folder = tempfile.mkdtemp(prefix="mewm-sample-")
         return self._folder
@@ -46,10 +50,11 @@ class SampleCase:
             parameters: the panel's choices.
 
         Raises:
-            InputError: a file cannot be read.
+            InputError: a file cannot be read; the scene is then as it was before.
         """
         try:
-            ct, tumour, liver = load_sample(self.scene, result)
+            with all_or_nothing(self.scene):
+                ct, tumour, liver = load_sample(self.scene, result)
         finally:
             self.remove_folder()
         parameters.ct, parameters.tumour, parameters.liver = ct, tumour, liver
