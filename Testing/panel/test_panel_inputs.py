@@ -29,7 +29,7 @@ def test_the_likely_segment_is_chosen(desk, case_nodes):
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        ({"tumour": None}, "Choose the segmentation that holds the tumour."),
+        ({"tumour": None}, "Choose the segmentation that holds the tumour. If there is none, outline it in"),
         ({"case_name": "Jane Doe"}, "Give the case a name"),
         ({"fact_child_pugh": "A9"}, "Child-Pugh is 'A9', but 9 points are class B"),
         ({"fact_bilirubin_mg_dl": "high"}, "Bilirubin is 'high'; give a number"),

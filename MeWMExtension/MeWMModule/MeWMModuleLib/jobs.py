@@ -83,6 +83,11 @@ class Job:
     request: Any = None
     then: Callable[[Event], None] | None = None
 
+    def left(self) -> str:
+        """Return what is left in the scene when the job ends early, as the end of a sentence."""
+        adds = self.run is not None and not self.made_run
+        return "the protocols that were there stay" if adds else "nothing was kept"
+
 
 def provisional(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """Order rows by risk, complete protocols first, and rank those; a step on the way has no rank."""

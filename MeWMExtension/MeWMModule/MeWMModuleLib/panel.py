@@ -12,6 +12,7 @@ from mewm.errors import MewmError
 from MeWMModuleLib.case_section import CaseSection
 from MeWMModuleLib.export_section import ExportSection
 from MeWMModuleLib.finished_run import load_finished_run
+from MeWMModuleLib.following import Following
 from MeWMModuleLib.hidden_inputs import HiddenInputs
 from MeWMModuleLib.jobs import ASKING, Listener
 from MeWMModuleLib.live_run import LiveRun
@@ -62,7 +63,6 @@ class Panel:
         self._gui_tag: Any = None
         self._observed: tuple[Any, int] | None = None
         self._scheduled = False
-        self._following, self._shown_by_us = False, ""
         self._was_busy = False
         self._sample = SampleCase(scene)
         self.hidden_inputs = HiddenInputs(scene)
@@ -73,6 +73,7 @@ class Panel:
         self.controller = RunController(scene, engine, self.later)
         self.case = CaseSection(ui, scene, settings)
         self.review = ReviewSection(ui, scene, self)
+        self.following = Following(self.review, self.hidden_inputs)
         self.own = OwnSection(ui, self)
         self.export = ExportSection(ui, self)
         self.controller.listener = Listener(
@@ -281,7 +282,7 @@ class Panel:
         if self.parameters is None:
             return
         if self.parameters.run != run.identifier:
-            self._follow(run)
+            self.following.begin(run)
         self.review.stale = True
         self.schedule()
 
@@ -290,21 +291,10 @@ class Panel:
         if self.parameters is None:
             return
         if self.parameters.run != run.identifier:
-            self._follow(run)
+            self.following.begin(run)
         self.review.forget()
-        if self._following and not self._user_chose():
-            self.parameters.selected = self._shown_by_us = protocol_id
+        self.following.came(protocol_id)
         self.schedule()
-
-    def _follow(self, run: LiveRun) -> None:
-        self.hidden_inputs.hide(self.parameters)
-        self._following, self._shown_by_us = True, ""
-        self.review.begin_run()
-        self.parameters.selected = ""
-        self.parameters.run = run.identifier
-
-    def _user_chose(self) -> bool:
-        return self.parameters.selected not in ("", self._shown_by_us)
 
     def _on_finished(self, kind: str, run: LiveRun | None, result: Any) -> None:
         if self.parameters is None:
@@ -313,8 +303,8 @@ class Panel:
             self.review.forget()
             wanted = result.get("protocol_id") or result["rows"][0]["protocol_id"]
             known = {row["protocol_id"] for row in result["rows"]}
-            if kind == "simulate" or not self._user_chose() or not known.issuperset(self.review.selected):
-                self.parameters.selected = self._shown_by_us = wanted
+            if kind == "simulate" or not self.following.user_chose() or not known.issuperset(self.review.selected):
+                self.following.select(wanted)
             self.review.stale = True
             self.tell(done_words(kind, result))
         elif kind == "sample":
@@ -327,14 +317,12 @@ class Panel:
             self.own.finished(result)
         else:
             self.export.finished(kind, result)
-        self._following = False
+        self.following.end()
         self.schedule()
 
     def _on_failed(self, sentence: str, wanted: bool) -> None:
-        self._following = False
         if self.parameters is not None:
-            if self.review.run is None:
-                self.hidden_inputs.show_again()
+            self.following.go_back()
             self.review.fetch_no_more()
             self.schedule()
         self._sample.remove_folder()

@@ -6,6 +6,9 @@ from typing import Any
 
 from MeWMModuleLib.jobs import CANCELLING
 
+_EXPLORE = "Propose, simulate and rank protocols."
+_CANCEL = "Stop at once. What a search has found so far is not kept; earlier results stay."
+
 
 def show_progress(ui: Any, controller: Any, reason: str) -> None:
     """Show the state of the job that runs, or what is missing to start one.
@@ -17,6 +20,7 @@ def show_progress(ui: Any, controller: Any, reason: str) -> None:
     """
     busy = controller.busy
     ui.exploreButton.text = "Cancel" if busy else "Explore"
+    ui.exploreButton.toolTip = _CANCEL if busy else _EXPLORE
     ui.exploreButton.enabled = controller.state != CANCELLING and not reason
     ui.reasonLabel.text = reason
     ui.reasonLabel.visible = bool(reason)

@@ -95,7 +95,7 @@ def why_not(parameters: Any) -> str:
     if parameters.ct.GetImageData() is None:
         return f"The CT {parameters.ct.GetName()} holds no image; choose another."
     if parameters.tumour is None:
-        return "Choose the segmentation that holds the tumour."
+        return "Choose the segmentation that holds the tumour. If there is none, outline it in the Segment Editor."
     if not parameters.tumour_segment:
         return f"Choose the segment of {parameters.tumour.GetName()} that is the tumour."
     if parameters.liver is not None and not parameters.liver_segment:

@@ -97,7 +97,7 @@ class RunController:
         if job is None or self.state == CANCELLING:
             return
         if job.request is None:
-            self._end_early("Cancelled; nothing was kept.", wanted=True)
+            self._end_early(f"Cancelled; {job.left()}.", wanted=True)
             return
         self.state = CANCELLING
         self.progress = Progress("Cancelling")
@@ -111,7 +111,7 @@ class RunController:
             return
         for what, node in job.nodes.items():
             if node is not None and not self.scene.IsNodePresent(node):
-                self._drop(f"The {what} was deleted, so the run was stopped; nothing was kept.")
+                self._drop(f"The {what} was deleted, so the run was stopped; {job.left()}.")
                 return
         if job.run is not None and job.run.table is None:
             self._drop("The results of the run were deleted, so it was stopped.")
@@ -282,7 +282,7 @@ class RunController:
 
     def _on_error(self, job: Job, event: Event) -> None:
         wanted = event.get("kind") == "cancelled"
-        self._end_early("Cancelled; nothing was kept." if wanted else event["message"], wanted)
+        self._end_early(f"Cancelled; {job.left()}." if wanted else event["message"], wanted)
 
     def _drop(self, sentence: str) -> None:
         """End a job whose answer no longer matters."""
