@@ -134,6 +134,9 @@ def _set(item: Any, row: dict[str, Any], words: str, value: Any, tip: str) -> No
     item.setText(words)
     item.setData(value, qt.Qt.UserRole)
     item.setToolTip(tip)
+    font = qt.QFont()
+    font.setBold(row["origin"] == "yours")
+    item.setFont(font)
     # No brush: the view's own colour.
     item.setData(qt.QBrush(qt.QColor(*_AMBER)) if row["violations"] else None, qt.Qt.ForegroundRole)
 
@@ -142,6 +145,8 @@ def _tip(row: dict[str, Any]) -> str:
     tip = str(row["protocol"])
     if row["violations"]:
         tip += f"\nBreaks rules: {row['violations']}"
+    if row["origin"] == "yours":
+        tip += "\nEntered by you."
     if (row.get("policy") or "").startswith(IN_PLACE):
         tip += f"\nProposed by: {row['policy']}"
     if not row["rank"]:
@@ -197,7 +202,7 @@ COLUMNS: tuple[tuple[str, Callable, Callable, str], ...] = (
         lambda row: row["rank"] or 10**6,
         "1 is the lowest predicted risk",
     ),
-    ("Protocol", _protocol, lambda row: row["protocol"], "Agents in the order given"),
+    ("Protocol", _protocol, lambda row: row["protocol"], "Agents in the order given; yours are bold"),
     (
         "Risk ± spread",
         _risk,

@@ -73,6 +73,16 @@ def show(
     return futures
 
 
+def clear(run: LiveRun) -> None:
+    """Take the run's futures out of the views: what is selected has no volumes, and no picture may stand for it."""
+    simulated = {future.simulated.GetID() for future in run.futures()}
+    for name in FUTURE_VIEWS:
+        composite = composite_node(run.scene, name)
+        if composite is not None and composite.GetForegroundVolumeID() in simulated:
+            _layers(composite, run, None, Look())
+    _outlines(run, [], Look())
+
+
 def draw(run: LiveRun, futures: Sequence[Future], look: Look) -> None:
     """Redraw what is shown with another look, e.g. while the fade slider moves."""
     for name, future in zip(FUTURE_VIEWS, futures, strict=False):

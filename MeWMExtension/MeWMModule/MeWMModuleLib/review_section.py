@@ -140,6 +140,8 @@ class ReviewSection:
         self._views.remember()
         before, arrange, self._arrange = len(self.shown), self._arrange, False
         self.shown = review.show(run, ids[:MOST], self._look, centre=centre, before=before, arrange=arrange)
+        if ids and not self.shown and run.ct is not None:
+            review.clear(run)
         review.same_window(run, self.shown)
         self._make_surfaces()
 
@@ -206,25 +208,33 @@ class ReviewSection:
         # Some hundred megabytes are copied at once.
         ui.wholeVolumeButton.enabled = not self.panel.controller.busy
         ui.removeRunButton.enabled = run is not None and not self.panel.controller.busy
-        ids = self.selected
-        if run is None:
-            words = "No protocols yet. Explore a case, or load a finished run."
-        elif not ids:
-            words = "Select a row to see its future; select up to four to compare them."
-        elif len(ids) > MOST:
-            words = f"{len(ids)} protocols are selected; the first {MOST} are compared."
-        elif len(ids) > 1:
-            words = f"{len(ids)} protocols are compared."
-        else:
-            words = ""
-        ui.selectionLabel.text = words
-        ui.selectionLabel.visible = bool(words)
+        ui.selectionLabel.text = self._selection_words(run)
+        ui.selectionLabel.visible = bool(ui.selectionLabel.text)
         lines = run.notice().splitlines()[2:] if run is not None else []
         ui.warningsLabel.text = warnings_html(lines)
         ui.warningsLabel.toolTip = "\n\n".join(line for line in lines if _SOURCED.fullmatch(line))
         ui.warningsLabel.visible = bool(lines)
         ui.outlookLabel.text = run.outlook() if run is not None else ""
         ui.outlookLabel.visible = bool(ui.outlookLabel.text)
+
+    def _selection_words(self, run: LiveRun | None) -> str:
+        """Return what is selected, and why some of it is not seen."""
+        ids = self.selected
+        if run is None:
+            return "No protocols yet. Explore a case, or load a finished run."
+        if not ids:
+            return "Select a row to see its future; select up to four to compare them."
+        if run.ct is None:
+            return "The CT before treatment is no longer in the scene, so no future can be shown."
+        words = f"{len(ids)} protocols are compared." if len(ids) > 1 else ""
+        if len(ids) > MOST:
+            words = f"{len(ids)} protocols are selected; the first {MOST} are compared."
+        missing = len(ids[:MOST]) - len(self.shown)
+        if missing and self.panel.entered:
+            of = f"{missing} of them" if len(ids) > 1 else "this protocol"
+            later = "" if self.panel.controller.busy else " To have it simulated, select another row, then this again."
+            words = f"{words} The simulated CT of {of} is not there yet.{later}".strip()
+        return words
 
     def _explain(self) -> None:
         run, row = self.run, self.chosen
@@ -259,7 +269,7 @@ class ReviewSection:
             self.panel.hidden_inputs.show_again()
             self.give_views_back()
         self.forget()
-        self.panel.tell(f"{name} was removed from the scene; its folder on disk stays.")
+        self.panel.tell(f"{name} was removed from the scene; its folder on disk stays, and Load… brings it back.")
         self.panel.schedule()
 
     def _on_centre(self, *_args: Any) -> None:
