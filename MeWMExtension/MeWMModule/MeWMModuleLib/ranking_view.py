@@ -134,10 +134,10 @@ def _set(item: Any, row: dict[str, Any], words: str, value: Any, tip: str) -> No
     item.setText(words)
     item.setData(value, qt.Qt.UserRole)
     item.setToolTip(tip)
-    font = qt.QFont()
-    font.setBold(row["origin"] == "yours")
-    item.setFont(font)
-    # No brush: the view's own colour.
+    bold = qt.QFont()
+    bold.setBold(True)
+    # No font, no brush: the view's own.
+    item.setData(bold if row["origin"] == "yours" else None, qt.Qt.FontRole)
     item.setData(qt.QBrush(qt.QColor(*_AMBER)) if row["violations"] else None, qt.Qt.ForegroundRole)
 
 
