@@ -6,7 +6,7 @@ import ctypes.util
 import os
 import platform
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib import metadata, util
 
 from mewm import __version__
@@ -14,7 +14,7 @@ from mewm.errors import MewmError
 
 # What each extra of the Python package brings and what it is for.
 EXTRAS = {
-    "": (("numpy", "scipy", "SimpleITK", "tqdm", "fpdf2"), "scoring a case"),
+    "": (("numpy", "scipy", "SimpleITK", "tqdm"), "scoring a case"),
     "evaluation": (("lifelines", "pandas", "matplotlib"), "fitting the Cox model, evaluation, cohort reports"),
     "training": (("torch", "monai", "pynrrd"), "training networks on a cohort"),
     "learned": (("safetensors", "open_clip_torch", "tensorboard", "nnunetv2"), "the learned dynamics and assistant"),
@@ -58,7 +58,7 @@ def doctor() -> list[Check]:
     checks = [_python(), _device(), Check("mewm", True, __version__)]
     for extra, (packages, purpose) in EXTRAS.items():
         checks += [_package(name, extra, purpose) for name in packages]
-    checks += [_action_base(), _survival_bundle(), _policy(), _opengl(), _sample()]
+    checks += [_page(), _action_base(), _survival_bundle(), _policy(), _opengl(), _sample()]
     return checks
 
 
@@ -79,6 +79,12 @@ def _package(name: str, extra: str, purpose: str) -> Check:
     except metadata.PackageNotFoundError:
         target = f'"mewm[{extra}]"' if extra else "mewm"
         return Check(name, False, f"missing; needed for {purpose}", f"pip install {target}", required=not extra)
+
+
+def _page() -> Check:
+    """The PDF comes with a plain installation, but all else works without it."""
+    found = _package("fpdf2", "", "the PDF of mewm export")
+    return found if found.ok else replace(found, fix="pip install fpdf2", required=False)
 
 
 def _action_base() -> Check:

@@ -135,6 +135,23 @@ def test_doctor_tells_what_is_installed(capsys):
     assert all(check["ok"] or check["fix"] for check in checks.values())
 
 
+def test_doctor_does_not_count_the_pdf_among_what_a_case_needs(capsys, monkeypatch):
+    import mewm.doctor
+
+    version = mewm.doctor.metadata.version
+
+    def without_fpdf(name):
+        if name == "fpdf2":
+            raise mewm.doctor.metadata.PackageNotFoundError(name)
+        return version(name)
+
+    monkeypatch.setattr(mewm.doctor.metadata, "version", without_fpdf)
+    assert main(["doctor", "--json"]) == 0
+    (check,) = [check for check in json.loads(capsys.readouterr().out) if check["name"] == "fpdf2"]
+    assert not check["ok"] and not check["required"]
+    assert "PDF" in check["found"] and check["fix"] == "pip install fpdf2"
+
+
 MISTAKES = {
     "no case": (["explore"], "--ct"),
     "missing ct": (["explore", "--ct", "nowhere.nrrd", "--lesion", "{lesion}"], "nowhere.nrrd"),

@@ -3,6 +3,7 @@
 import csv
 import json
 import shutil
+import sys
 import zipfile
 
 import numpy as np
@@ -190,6 +191,50 @@ def test_a_row_without_volumes_is_exported_without_pictures(run, tmp_path):
     written = export_protocol(run, tmp_path / "out", rank=rank)
     assert not any(name.startswith("pictures/") for name in written.files)
     assert "kept no volumes" in text_of(written.out / "protocol.pdf")
+
+
+def lack(monkeypatch, package, module):
+    """Make ``import package`` fail as where it is not installed, and forget the module that has imported it."""
+    monkeypatch.setitem(sys.modules, package, None)
+    monkeypatch.delitem(sys.modules, module, raising=False)
+
+
+def test_without_the_package_for_the_page_the_rest_is_written_and_said(run, tmp_path, monkeypatch, capsys):
+    lack(monkeypatch, "fpdf", "mewm.export.page")
+    written = export_protocol(run, tmp_path / "out", rank=1, patient_name="Jane Doe")
+    assert written.page is None and "protocol.pdf" not in written.files
+    assert {"manifest.json", "protocol.json", "ranking.csv", "pictures/axial.png"} <= set(written.files)
+    manifest = json.loads((written.out / "manifest.json").read_text(encoding="utf-8"))
+    (told,) = written.missing
+    assert manifest["missing"] == [told] and not manifest["page_names_patient"]
+    assert "protocol.pdf" in told and "patient's name" in told and "pip install fpdf2" in told
+    assert main(["export", str(run), "--out", str(tmp_path / "best.zip")]) == 0
+    assert "note: The page protocol.pdf is missing, because" in capsys.readouterr().out
+    assert main(["export", str(run), "--out", str(tmp_path / "more.zip"), "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["pdf"] is None
+
+
+def test_without_the_package_for_pictures_the_numbers_are_written(run, tmp_path, monkeypatch):
+    lack(monkeypatch, "PIL", "mewm.export.page")
+    monkeypatch.delitem(sys.modules, "mewm.export.pictures", raising=False)
+    written = export_protocol(run, tmp_path / "out", rank=1)
+    assert written.files == ("manifest.json", "protocol.json", "ranking.csv")
+    assert [sentence.split(" is ")[0].split(" are ")[0] for sentence in written.missing] == [
+        "The pictures",
+        "The page protocol.pdf",
+    ]
+    assert all("pip install pillow" in sentence for sentence in written.missing)
+
+
+def test_a_complete_export_lacks_nothing(exported):
+    assert exported.page == "protocol.pdf" and exported.missing == ()
+    assert json.loads((exported.out / "manifest.json").read_text(encoding="utf-8"))["missing"] == []
+
+
+def test_a_pdf_alone_is_refused_before_anything_is_written(run, tmp_path):
+    with pytest.raises(InputError, match=r"folder or a zip with protocol\.pdf in it"):
+        export_protocol(run, tmp_path / "page.pdf", rank=1)
+    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize(

@@ -307,6 +307,16 @@ def test_an_error_of_the_engine_is_told_in_its_words(desk, case_nodes):
     assert desk.ui.exploreButton.enabled and desk.panel.review.run is None
 
 
+def test_an_export_without_its_pdf_says_so_and_how_to_get_it(desk):
+    missing = ["The page protocol.pdf is missing, because the Python package fpdf2 is not installed."]
+    desk.panel.export.finished("export", {"out": "/a", "files": ["protocol.json"], "pdf": None, "missing": missing})
+    told = desk.ui.statusLabel.text
+    assert told.startswith("Exported to /a: 1 files. The page protocol.pdf is missing") and "restart" in told
+    done = {"out": "/a", "files": ["protocol.json", "protocol.pdf"], "pdf": "protocol.pdf", "missing": []}
+    desk.panel.export.finished("export", done)
+    assert desk.ui.statusLabel.text == "Exported to /a: 2 files; read protocol.pdf first."
+
+
 def test_a_future_that_does_not_fit_the_ct_stops_the_run(desk, case_nodes, rows, tmp_path):
     import phantom_run
 

@@ -72,7 +72,10 @@ class ExportSection:
         """Tell where the export lies."""
         if kind == "export":
             self.forget_patient()
-            self.panel.tell(f"Exported to {result['out']}: {len(result['files'])} files; read {result['pdf']} first.")
+            told = [_written(result), *result["missing"]]
+            if result["missing"] and not self.panel.settings.engine_python.strip():
+                told.append("In its own Python, Slicer offers to install it at the first run after a restart.")
+            self.panel.tell(" ".join(told))
 
     def _on_folder(self, *_args: Any) -> None:
         parent = qt.QFileDialog.getExistingDirectory(None, "Folder that will hold the export", str(Path.home()))
@@ -89,3 +92,9 @@ class ExportSection:
         run, row = self.panel.review.run, self.panel.review.chosen
         agents = re.sub(r"[^a-z]+", "-", row["protocol"].lower()).strip("-")[:40].rstrip("-")
         return f"{run.case_name}-{agents}-{datetime.now():%Y%m%d-%H%M%S}"
+
+
+def _written(result: Any) -> str:
+    """Return where the export lies and what to read first."""
+    first = f"; read {result['pdf']} first" if result["pdf"] else ""
+    return f"Exported to {result['out']}: {len(result['files'])} files{first}."

@@ -14,7 +14,8 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         "export",
         help="export one protocol of a run: numbers, pictures, provenance and a one-page PDF",
         description="Write protocol.json, ranking.csv, pictures, manifest.json and protocol.pdf into a folder or a "
-        "zip. No patient name enters it unless you give one.",
+        "zip. No patient name enters it unless you give one. Without the Python package fpdf2 the rest is written, and "
+        "the PDF is said to be missing.",
         epilog="example: mewm export runs/case --rank 1 --out for-the-board.zip",
     )
     parser.add_argument("run_folder", type=Path, metavar="RUN", help="folder written by explore or simulate")
@@ -34,9 +35,12 @@ def run(args: argparse.Namespace) -> int:
         args.run_folder, args.out, rank=args.rank, patient_name=args.patient_name, overwrite=args.overwrite
     )
     if args.json:
-        print_json({"out": str(written.out), "files": list(written.files), "pdf": written.page})
+        told = {"files": list(written.files), "pdf": written.page, "missing": list(written.missing)}
+        print_json({"out": str(written.out), **told})
     else:
         print(f"Export (synthetic, research use only): {written.out}")
         for name in written.files:
             print(f"  {name}")
+        for sentence in written.missing:
+            print(f"note: {sentence}")
     return 0

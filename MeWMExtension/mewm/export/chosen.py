@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -55,11 +56,12 @@ class Chosen:
             "measurements": self.numbers.get("measurements", {}),
         }
 
-    def provenance(self, pictures: list[dict[str, str]], named: bool) -> dict[str, Any]:
+    def provenance(self, pictures: list[dict[str, str]], missing: Sequence[str], named: bool) -> dict[str, Any]:
         """Return the content of the export's ``manifest.json``.
 
         Args:
             pictures: file and caption of each picture.
+            missing: what had to be left out and how to get it, one sentence each.
             named: whether the page carries a patient's name, which stands nowhere else.
         """
         run = self.manifest
@@ -76,6 +78,7 @@ class Chosen:
             "warnings": run["warnings"],
             "outlook": run.get("outlook"),
             "pictures": pictures,
+            "missing": list(missing),
             "page_names_patient": named,
         }
 

@@ -7,13 +7,17 @@ import tempfile
 import zipfile
 from collections.abc import Sequence
 from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
+from typing import Any
 
 from mewm.errors import InputError
 from mewm.export.chosen import SCHEMA, Chosen, choose
 from mewm.run_files import write_json
 
 PAGE = "protocol.pdf"
+# By the name of its module: the package that brings it. MeWM computes without them, so an export may have to.
+_OPTIONAL = {"fpdf": "fpdf2", "defusedxml": "defusedxml", "fontTools": "fonttools", "PIL": "pillow"}
 
 
 @dataclass(frozen=True)
@@ -23,12 +27,14 @@ class Export:
     Attributes:
         out: the folder or zip.
         files: its files, relative, in alphabetical order.
-        page: the PDF among them.
+        page: the PDF among them, ``None`` where a package for it is not installed.
+        missing: what had to be left out and how to get it, one sentence each.
     """
 
     out: Path
     files: tuple[str, ...]
-    page: str = PAGE
+    page: str | None
+    missing: tuple[str, ...]
 
 
 def export_protocol(
@@ -42,6 +48,8 @@ def export_protocol(
     overwrite: bool = False,
 ) -> Export:
     """Export one protocol of a run with numbers, pictures, provenance and a page to read.
+
+    Where a Python package for the page or the pictures is not installed, the rest is written.
 
     Args:
         run: a complete run folder.
@@ -58,11 +66,13 @@ def export_protocol(
     """
     chosen = choose(Path(run), rank=rank, protocol_id=protocol_id)
     out = Path(out)
+    if out.suffix.lower() == ".pdf":
+        raise InputError(f"{out} names a PDF, but an export is a folder or a zip with {PAGE} in it; name one of these.")
     _require_free(out, overwrite)
     out.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=out.parent, prefix=f".{out.name}-") as temporary:
         folder = Path(temporary) / "export"
-        _fill(folder, chosen, pictures, patient_name)
+        missing = _fill(folder, chosen, pictures, patient_name)
         files = tuple(sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()))
         if out.suffix.lower() == ".zip":
             packed = Path(temporary) / "export.zip"
@@ -74,26 +84,44 @@ def export_protocol(
             if out.exists():
                 shutil.rmtree(out)
             folder.replace(out)
-    return Export(out, files)
+    return Export(out, files, PAGE if PAGE in files else None, missing)
 
 
-def _fill(folder: Path, chosen: Chosen, pictures: Sequence[tuple[Path, str]], patient_name: str) -> None:
-    from mewm.export.page import write_page
+def _fill(folder: Path, chosen: Chosen, pictures: Sequence[tuple[Path, str]], patient_name: str) -> tuple[str, ...]:
+    """Write the files and return what had to be left out, in words."""
+    draws = chosen.volumes is not None and not pictures
+    only = ", the only place of the patient's name," if patient_name else ""
+    drawing, no_pictures = _part("mewm.export.pictures", "The pictures are") if draws else (None, "")
+    page, no_page = _part("mewm.export.page", f"The page {PAGE}{only} is")
+    missing = tuple(sentence for sentence in (no_pictures, no_page) if sentence)
 
     (folder / "pictures").mkdir(parents=True)
-    kept = _take_pictures(chosen, pictures, folder / "pictures")
+    if drawing is not None:
+        kept = drawing.draw_pictures(chosen, folder / "pictures")
+    else:
+        kept = _take_pictures(pictures, folder / "pictures")
     listed = [{"file": path.relative_to(folder).as_posix(), "caption": caption} for path, caption in kept]
     write_json(folder / "protocol.json", chosen.protocol())
-    write_json(folder / "manifest.json", chosen.provenance(listed, bool(patient_name)))
+    write_json(folder / "manifest.json", chosen.provenance(listed, missing, page is not None and bool(patient_name)))
     shutil.copyfile(chosen.run / "ranking.csv", folder / "ranking.csv")
-    write_page(chosen, kept, folder / PAGE, patient_name=patient_name)
+    if page is not None:
+        page.write_page(chosen, kept, folder / PAGE, patient_name=patient_name)
+    return missing
 
 
-def _take_pictures(chosen: Chosen, given: Sequence[tuple[Path, str]], folder: Path) -> list[tuple[Path, str]]:
-    if not given:
-        from mewm.export.pictures import draw_pictures
+def _part(module: str, told: str) -> tuple[Any, str]:
+    """Return a module of the export and no words, or ``None`` and why it is missing."""
+    try:
+        return import_module(module), ""
+    except ModuleNotFoundError as error:
+        package = _OPTIONAL.get((error.name or "").split(".")[0])
+        if package is None:
+            raise
+        why = f"because the Python package {package} is not installed"
+        return None, f"{told} missing, {why}; install it (pip install {package}) and export again."
 
-        return draw_pictures(chosen, folder) if chosen.volumes else []
+
+def _take_pictures(given: Sequence[tuple[Path, str]], folder: Path) -> list[tuple[Path, str]]:
     kept = []
     for number, (path, caption) in enumerate(given, start=1):
         path = Path(path)

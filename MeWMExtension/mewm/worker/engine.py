@@ -106,4 +106,5 @@ class Engine:
         }
         given.finish()
         written = export_protocol(**arguments, pictures=pictures)
-        return {"out": str(written.out), "files": list(written.files), "pdf": written.page}
+        told = {"files": list(written.files), "pdf": written.page, "missing": list(written.missing)}
+        return {"out": str(written.out), **told}
