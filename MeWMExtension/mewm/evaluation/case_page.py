@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -21,6 +22,10 @@ OIL_WINDOW_HU = (-100.0, 700.0)
 _MARGIN_MM = 15.0
 _LEAST_MM = 60.0
 _BAR_MM = 20.0
+# Inches: with many arms columns get narrower, so that the letters do not get tiny where the page is fitted to a screen.
+_PAGE_WIDE, _COLUMN = 16.0, (1.6, 2.35)
+# Points.
+_HEADING, _CAPTION, _TITLE = 8.5, 7.0, 6.5
 
 
 @dataclass(frozen=True, eq=False)
@@ -67,7 +72,13 @@ def case_page(
     if not cases or any(list(case.columns) != list(cases[0].columns) for case in cases):
         raise InputError("The page of cases needs at least one case and the same columns in all of them.")
     names = list(cases[0].columns)
-    figure, axes = new_figure(2.35 * (len(names) + 1) + 0.6, 2.6 * len(cases) + 0.4, len(cases), len(names) + 1)
+    wide = float(np.clip(_PAGE_WIDE / (len(names) + 1), *_COLUMN))
+    headings = [_wrapped(name, wide, _HEADING) for name in ("before", *names)]
+    lines = max(heading.count("\n") for heading in headings)
+    high = (wide + 0.25) * len(cases) + 0.4 + lines * 1.3 * _HEADING / 72
+    figure, axes = new_figure(wide * (len(names) + 1) + 0.6, high, len(cases), len(names) + 1)
+    # Made for pictures of a fixed shape; the usual layout cuts the first line of headings of three lines.
+    figure.set_layout_engine("compressed")
     for number, (row, case) in enumerate(zip(axes, cases, strict=True)):
         shown = _around(case.lesion, case.spacing)
         for ax, ct, window, caption in (
@@ -75,15 +86,15 @@ def case_page(
             *((ax, c.ct, after, c.caption) for ax, c in zip(row[1:], case.columns.values(), strict=True)),
         ):
             _slice(ax, ct[shown], case.lesion[shown], window, case.spacing)
-            ax.set_xlabel(caption, fontsize=7)
-        row[0].set_ylabel(case.title, fontsize=6.5)
+            ax.set_xlabel(_wrapped(caption, wide, _CAPTION), fontsize=_CAPTION)
+        row[0].set_ylabel(_wrapped(case.title, wide, _TITLE), fontsize=_TITLE)
         _scale_bar(row[0], case.lesion[shown].shape, case.spacing)
         if number == 0:
-            for ax, name in zip(row, ["before", *names], strict=True):
-                ax.set_title(name, fontsize=8.5)
+            for ax, heading in zip(row, headings, strict=True):
+                ax.set_title(heading, fontsize=_HEADING)
     first, then = (f"{w[0]:g} to {w[1]:g} HU" for w in (before, after))
     words = f"before: {first}; after: {then}; outline: lesion before treatment; bar: {_BAR_MM:g} mm"
-    figure.supxlabel(words, fontsize=7)
+    figure.supxlabel(_wrapped(words, wide * (len(names) + 1), _CAPTION), fontsize=_CAPTION)
     return figure
 
 
@@ -107,6 +118,12 @@ def _around(lesion: np.ndarray, spacing: float) -> tuple[slice, slice]:
     edge = min(edge, *lesion.shape)
     start = [int(np.clip(round(c - edge / 2), 0, n - edge)) for c, n in zip(centre, lesion.shape, strict=True)]
     return slice(start[0], start[0] + edge), slice(start[1], start[1] + edge)
+
+
+def _wrapped(words: str, inches: float, points: float) -> str:
+    """Return words in lines that fit a width; a letter of matplotlib's font is some 0.6 of its height wide."""
+    fitting = int(0.92 * inches * 72 / (0.6 * points))
+    return "\n".join(textwrap.fill(line, fitting) for line in words.split("\n"))
 
 
 def _slice(ax: Any, ct: np.ndarray, lesion: np.ndarray, window: tuple[float, float], spacing: float) -> None:

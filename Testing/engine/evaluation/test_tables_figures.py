@@ -104,6 +104,41 @@ def test_page_is_cut_to_the_lesion_and_shows_oil_unsaturated():
         case_page.case_page([])
 
 
+LONG_NAMES = (
+    "mechanistic",
+    "text-conditioned diffusion without the contrastive loss",
+    "our_clinic's_model_v2.1-finetuned-on-all-phases (seed 7)",
+    "MASK-ONLY DIFFUSION WITH A LOUD NAME IN CAPITALS",
+    "truth re-drawn",
+    "procedural texture",
+    "cellular automaton",
+    "action-conditioned diffusion",
+)
+
+
+@pytest.mark.parametrize("arms", [2, 5, 8])
+def test_no_words_of_the_page_overlap(arms):
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+
+    case = page_case()
+    column = case_page.PageColumn(case.pre, "viable 100%, oil 100%, not evaluable")
+    title = "case_00001\nDoxorubicin-eluting beads 75 mg (100-300 µm)\nLipiodol 10 ml\nGelatin Sponge 350-560 µm"
+    columns = dict.fromkeys(("true", *LONG_NAMES[:arms]), column)
+    case = case_page.PageCase(title, case.pre, columns, case.lesion, 1.5)
+    figure = case_page.case_page([case, case])
+    canvas = FigureCanvasAgg(figure)
+    canvas.draw()
+    texts = [figure._supxlabel]
+    for ax in figure.axes:
+        texts += [text for text in (ax.title, ax.xaxis.label, ax.yaxis.label) if text.get_text()]
+    boxes = [text.get_window_extent(canvas.get_renderer()) for text in texts]
+    for one, (text, box) in enumerate(zip(texts, boxes, strict=True)):
+        assert box.x0 >= 0 and box.y0 >= 0 and box.x1 <= figure.bbox.x1 and box.y1 <= figure.bbox.y1, text
+        for other in range(one):
+            assert not box.overlaps(boxes[other]), (text, texts[other])
+    assert figure.get_size_inches()[0] < 17
+
+
 def test_numbers_at_risk_are_counted_at_each_year():
     weeks = np.array([10.0, 60, 120, 300, 20, 70])
     groups = risk_groups(weeks, np.ones(6), np.array([1.0, 1, 1, 1, 2, 2]), cuts=[1.5])
