@@ -26,7 +26,7 @@ from mewm.explore.events import CancelToken, OnEvent
 from mewm.explore.exhaustive import explore_exhaustive
 from mewm.explore.fast import explore_fast
 from mewm.explore.finish import confirmed_ranking
-from mewm.explore.result import SearchResult
+from mewm.explore.result import ScoredProtocol, SearchResult
 from mewm.explore.settings import ExploreSettings as Settings
 from mewm.roi import Roi, cut_roi
 from mewm.sample import sample_case
@@ -124,16 +124,17 @@ def explore(
     for protocol in own:
         findings = rules.check(protocol, case.facts, formulary)
         ranking[protocol.key] = evaluate_protocol(evaluator, protocol, findings)
+    best_first = tuple(sorted(ranking.values(), key=lambda scored: scored.risk))
     return Exploration(
         case,
         roi,
         models,
         settings,
         evaluator,
-        tuple(sorted(ranking.values(), key=lambda scored: scored.risk)),
+        best_first,
         frozenset(protocol.key for protocol in own),
         found,
-        _warnings(case, roi, found.proposal.findings, told, models.survival),
+        _warnings(case, roi, found.proposal.findings, told, models.survival, best_first),
         timings,
         "explore",
         formulary,
@@ -200,7 +201,7 @@ def simulate(
         (scored,),
         frozenset([wanted.key]),
         None,
-        _warnings(case, roi, (*findings, *contraindications), told, models.survival),
+        _warnings(case, roi, (*findings, *contraindications), told, models.survival, (scored,)),
         timings,
         "simulate",
         formulary,
@@ -308,11 +309,16 @@ def _nothing_admissible(found: SearchResult) -> str:
 
 
 def _warnings(
-    case: Case, roi: Roi, findings: Sequence[Finding], notes: Sequence[str], survival: SurvivalModel
+    case: Case,
+    roi: Roi,
+    findings: Sequence[Finding],
+    notes: Sequence[str],
+    survival: SurvivalModel,
+    ranking: Sequence[ScoredProtocol],
 ) -> tuple[str, ...]:
     told = [*case.warnings, *notes]
     unfamiliar = getattr(survival, "unfamiliar", None)
-    told += [] if unfamiliar is None else unfamiliar(roi)
+    told += [] if unfamiliar is None else unfamiliar(roi, [scored.protocol for scored in ranking])
     told += [f"{f.message} ({f.source})" for f in findings if f.severity == "warning"]
     return tuple(dict.fromkeys(told))
 

@@ -121,7 +121,8 @@ class SurvivalModel(Protocol):
 
     A model may also have: ``survival_curve(risk)`` and ``survival_band(risks)``, weekly curves; ``explain``, with the
     arguments of :meth:`score`, which returns a :class:`mewm.survival.explanation.Explanation`; and
-    ``unfamiliar(roi)``, sentences about what sets a case apart from the training cases.
+    ``unfamiliar(roi, protocols)``, sentences about what sets a case and the scored protocols, best first, apart from
+    the training cases.
     """
 
     name: str

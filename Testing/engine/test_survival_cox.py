@@ -18,6 +18,8 @@ from mewm.roles import Tissue
 from mewm.survival.covariates import covariates, liver_impairment, treatment_load
 from mewm.survival.cox import CoxSurvival
 from mewm.survival.curves import Baseline
+from mewm.survival.familiarity import Familiarity
+from mewm.survival.treatments_seen import TreatmentsSeen
 from mewm.training.calibration import breslow, calibrate
 from mewm.training.cox import ridge_cox
 
@@ -355,3 +357,48 @@ def test_breslow_is_that_of_lifelines_and_calibration_finds_the_scale():
         calibrate(risk, weeks, np.arange(400) < 9)
     with pytest.raises(InputError, match="do not order"):
         calibrate(-risk, weeks, died)
+
+
+def dosed(mg, ml=10):
+    return Protocol((replace(PLATINUM, dose=mg), replace(OIL, dose=ml)))
+
+
+def test_a_treatment_beyond_those_of_the_training_cases_is_told_with_value_and_range():
+    seen = TreatmentsSeen.parse(TreatmentsSeen.of([dosed(15), ONE, TWO]).to_dict())
+    assert seen.warnings([ONE, TWO, dosed(20)]) == ()
+    (told,) = seen.warnings([dosed(150)])
+    assert "an agent at 5 times its usual dose (its training cases: 0.5 to 1 times)" in told
+    assert told.endswith("risk and survival of Lobaplatin 150 mg; Lipiodol 10 ml are an extrapolation.")
+    drugs = [Action(name, "drug") for name in ("lobaplatin", "epirubicin", "mitomycin", "raltitrexed")]
+    (told,) = seen.warnings([Protocol((*drugs, OIL))])
+    assert "4 drugs (its training cases: 1 to 2)" in told and "a total load of" in told
+
+
+def test_many_protocols_beyond_get_one_sentence_with_the_farthest_value():
+    seen = TreatmentsSeen.of([ONE, TWO])
+    (told,) = seen.warnings([ONE, dosed(60), dosed(150, 20), TWO])
+    assert told.count("usual dose") == 1 and "at 5 times" in told
+    assert "of 2 protocols, such as Lobaplatin 60 mg; Lipiodol 10 ml," in told
+
+
+def test_a_bundle_without_treatments_is_read_and_says_nothing_about_them(fitted, cohort, tmp_path):
+    data = json.loads((fitted[0] / "cox.json").read_text(encoding="utf-8"))
+    row = next(row for row in read_cohort(cohort).rows if row.split == "train")
+    assert CoxSurvival.load(fitted[0]).familiarity.treatments.warnings([row.protocol]) == ()
+    del data["familiarity"]["treatments"]
+    (tmp_path / "cox.json").write_text(json.dumps(data), encoding="utf-8")
+    write_checksums(tmp_path, ["cox.json"])
+    older = CoxSurvival.load(tmp_path).familiarity
+    assert older.treatments is None
+    assert Familiarity.parse(older.to_dict()).treatments is None
+
+
+def test_the_shipped_model_takes_all_that_the_search_tries_for_familiar(phantom_case):
+    """Otherwise every run would carry the sentence."""
+    from mewm import api
+
+    quick = api.Settings(beams=2, drugs=4, embolics=4, replicas=1)
+    found = api.explore(phantom_case, settings=quick, own_protocols=["Lobaplatin 30 mg; Lipiodol 10 ml"])
+    assert not any("never seen" in warning and "drugs" in warning for warning in found.warnings)
+    far = api.simulate(phantom_case, "Lobaplatin 70 mg; Lipiodol 10 ml", replicas=1)
+    assert sum("times its usual dose" in warning for warning in far.warnings) == 1

@@ -125,9 +125,9 @@ class CoxSurvival:
             parts[_PART_OF.get(name.split(" ")[0], explanation.FACTS)] += share
         return Explanation(explanation.EXACT, parts)
 
-    def unfamiliar(self, roi: Roi) -> tuple[str, ...]:
-        """Return a sentence for every way in which a case is unlike the training cases."""
-        return () if self.familiarity is None else self.familiarity.warnings(roi)
+    def unfamiliar(self, roi: Roi, protocols: Sequence[Protocol] = ()) -> tuple[str, ...]:
+        """Return a sentence for every way in which a case or its treatment is unlike the training cases."""
+        return () if self.familiarity is None else self.familiarity.warnings(roi, protocols)
 
     @property
     def baseline(self) -> np.ndarray:

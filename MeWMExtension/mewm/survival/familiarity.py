@@ -8,8 +8,10 @@ from typing import Any
 
 import numpy as np
 
+from mewm.actions.protocol import Protocol
 from mewm.clinical import ClinicalFacts
 from mewm.roi import Roi
+from mewm.survival.treatments_seen import TreatmentsSeen
 
 MEASURED = ("lesion_ml", "lesion_hu", "liver_hu")
 """What is measured on every CT; the rest are clinical facts."""
@@ -43,16 +45,22 @@ class Familiarity:
         mean: (3,) of the :data:`MEASURED` values, the volume as logarithm.
         precision: (3, 3) inverse covariance of these.
         farthest: Mahalanobis distance from ``mean`` that hardly any training case exceeds.
+        treatments: what the training cases were treated with; ``None`` where the bundle does not say.
     """
 
     ranges: Mapping[str, tuple[float, float]]
     mean: np.ndarray
     precision: np.ndarray
     farthest: float
+    treatments: TreatmentsSeen | None = None
 
     @classmethod
-    def of(cls, cases: Sequence[Mapping[str, float]]) -> Familiarity:
-        """Learn from the :func:`described` values of training cases."""
+    def of(cls, cases: Sequence[Mapping[str, float]], protocols: Sequence[Protocol] = ()) -> Familiarity:
+        """Learn from the :func:`described` values of training cases and from what they were treated with.
+
+        Raises:
+            InputError: a protocol holds an agent without a known effect.
+        """
         ranges: dict[str, tuple[float, float]] = {}
         for name in (*MEASURED, *_FACTS):
             if values := [case[name] for case in cases if name in case]:
@@ -63,25 +71,37 @@ class Familiarity:
         covariance = np.atleast_2d(np.cov(points, rowvar=False)) if len(points) > 1 else np.zeros((3, 3))
         precision = np.linalg.inv(covariance + np.diag([1e-2, 1.0, 1.0]))
         distances = [float(np.sqrt((p - mean) @ precision @ (p - mean))) for p in points]
-        return cls(ranges, mean, precision, max(float(np.quantile(distances, _NEAR)), _LEAST_DISTANCE))
+        farthest = max(float(np.quantile(distances, _NEAR)), _LEAST_DISTANCE)
+        return cls(ranges, mean, precision, farthest, TreatmentsSeen.of(protocols) if protocols else None)
 
     @classmethod
     def parse(cls, data: Mapping[str, Any]) -> Familiarity:
         """Read what :meth:`to_dict` wrote."""
         ranges = {name: (float(low), float(high)) for name, (low, high) in data["ranges"].items()}
-        return cls(ranges, np.array(data["mean"]), np.array(data["precision"]), float(data["farthest"]))
+        treatments = TreatmentsSeen.parse(data["treatments"]) if "treatments" in data else None
+        return cls(ranges, np.array(data["mean"]), np.array(data["precision"]), float(data["farthest"]), treatments)
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain JSON values."""
+        treatments = {} if self.treatments is None else {"treatments": self.treatments.to_dict()}
         return {
             "ranges": {name: list(ends) for name, ends in self.ranges.items()},
             "mean": self.mean.tolist(),
             "precision": self.precision.tolist(),
             "farthest": self.farthest,
+            **treatments,
         }
 
-    def warnings(self, roi: Roi) -> tuple[str, ...]:
-        """Return a sentence for every way in which a case is unlike the training cases; none where it is like them."""
+    def warnings(self, roi: Roi, protocols: Sequence[Protocol] = ()) -> tuple[str, ...]:
+        """Return a sentence for every way in which a case is unlike the training cases; none where it is like them.
+
+        Args:
+            roi: the case.
+            protocols: those that were scored, best first; one sentence is for all of them.
+
+        Raises:
+            InputError: a protocol holds an agent without a known effect.
+        """
         case = described(roi)
         told = []
         for name, (low, high) in self.ranges.items():
@@ -98,7 +118,7 @@ class Familiarity:
                 "The survival model has hardly seen lesions of this size with this attenuation of lesion and liver; "
                 "risk and survival are an extrapolation."
             )
-        return tuple(told)
+        return (*told, *(() if self.treatments is None else self.treatments.warnings(protocols)))
 
 
 def described(roi: Roi) -> dict[str, float]:

@@ -227,7 +227,8 @@ def _familiar(train: pd.DataFrame, rows: Sequence[CohortRow]) -> Familiarity:
         [
             {**dict(zip(MEASURED, map(float, line), strict=True)), **stated(row.facts)}
             for line, row in zip(measured, rows, strict=True)
-        ]
+        ],
+        [row.protocol for row in rows],
     )
 
 

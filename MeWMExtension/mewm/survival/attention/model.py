@@ -147,9 +147,9 @@ class AttentionSurvival:
             explanation.OCCLUSION, {part: float(risks[0] - risk) for part, risk in zip(parts, risks[1:], strict=True)}
         )
 
-    def unfamiliar(self, roi: Roi) -> tuple[str, ...]:
-        """Return a sentence for every way in which a case is unlike the training cases."""
-        return self._familiarity.warnings(roi)
+    def unfamiliar(self, roi: Roi, protocols: Sequence[Protocol] = ()) -> tuple[str, ...]:
+        """Return a sentence for every way in which a case or its treatment is unlike the training cases."""
+        return self._familiarity.warnings(roi, protocols)
 
     def survival_curve(self, risk: float) -> np.ndarray:
         """Return the predicted survival at 0, 1, 2, … weeks for a risk, values in [0, 1]."""

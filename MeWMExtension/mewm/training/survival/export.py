@@ -146,7 +146,8 @@ def familiar(regions: FutureRegions, cases: list[int]) -> Familiarity:
         [
             {**dict(zip(MEASURED, map(float, regions.measured[case]), strict=True)), **stated(regions.rows[case].facts)}
             for case in cases
-        ]
+        ],
+        [regions.rows[case].protocol for case in cases],
     )
 
 
