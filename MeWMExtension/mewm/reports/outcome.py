@@ -31,9 +31,9 @@ from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import cast
 
-from mewm.reports import outcome_words as words
 from mewm.reports.context import section
 from mewm.reports.outcome_values import changes, level, quality, state, worst
+from mewm.reports.outcome_words import degrees, negations, places, subjects, syntax, times
 from mewm.reports.text import Clause
 
 # A part so long that says nothing of change begins another topic.
@@ -86,7 +86,7 @@ def read_outcomes(clauses: Iterable[Clause], title: str) -> list[Reading]:
         title: its first words; in a report of CT or MRI enhancement is no staining on angiography.
     """
     found: list[Reading] = []
-    imaging = bool(words.CROSS_SECTION.search(title)) and not words.ANGIOGRAPHY.search(title)
+    imaging = bool(times.CROSS_SECTION.search(title)) and not times.ANGIOGRAPHY.search(title)
     topic = ""
     place: frozenset[str] = frozenset()
     for clause in clauses:
@@ -94,13 +94,13 @@ def read_outcomes(clauses: Iterable[Clause], title: str) -> list[Reading]:
             continue
         place = _place(clause, place)
         goes_on = (
-            words.PRONOUN.search(clause.lower)
-            or words.HERE.match(clause.lower)
-            or words.ELLIPSIS.match(clause.lower)
-            or words.TRACE.match(clause.lower)
+            syntax.PRONOUN.search(clause.lower)
+            or places.HERE.match(clause.lower)
+            or syntax.ELLIPSIS.match(clause.lower)
+            or degrees.TRACE.match(clause.lower)
         )
         start = topic if goes_on else ""
-        told = start or words.TOPIC.search(clause.lower) or words.RESULT.search(clause.heading)
+        told = start or subjects.TOPIC.search(clause.lower) or times.RESULT.search(clause.heading)
         if not told and len(clause.lower) > _SHORT:
             continue
         parts = _parts(clause, start)
@@ -111,52 +111,52 @@ def read_outcomes(clauses: Iterable[Clause], title: str) -> list[Reading]:
 
 def _place(clause: Clause, place: frozenset[str]) -> frozenset[str]:
     """Return the place of which a clause speaks unless it names another: the one before the last colon."""
-    head = words.HEAD.match(clause.lower)
+    head = places.HEAD.match(clause.lower)
     if head:
-        return frozenset(words.WHERE.findall(head[0]))
-    return frozenset() if clause.heading or words.LATER.search(clause.lower) else place
+        return frozenset(places.WHERE.findall(head[0]))
+    return frozenset() if clause.heading or times.LATER.search(clause.lower) else place
 
 
 def _read(clause: Clause, parts: list[_Part], imaging: bool) -> Iterator[Reading]:
     end = clause.start + len(clause.lower)
-    if sace := words.SACE.search(clause.lower):
-        yield Reading("staining", words.SACE_LEVEL[sace[1].lower()], clause.start, end)
+    if sace := degrees.SACE.search(clause.lower):
+        yield Reading("staining", degrees.SACE_LEVEL[sace[1].lower()], clause.start, end)
         return
-    past = words.PAST.search(clause.lower)
-    compared = past and clause.lower[: past.start()].endswith(words.COMPARED)
-    if words.BOTH_TIMES.search(clause.lower):
+    past = times.PAST.search(clause.lower)
+    compared = past and clause.lower[: past.start()].endswith(times.COMPARED)
+    if times.BOTH_TIMES.search(clause.lower):
         return
     if past and not compared:
         # "Blush before embolization, traces after": what is told of later.
-        parts = [p for p in parts if p.start >= past.end() and words.AFTERWARDS.search(p.text)]
+        parts = [p for p in parts if p.start >= past.end() and times.AFTERWARDS.search(p.text)]
     before = ""
     for part, following in pairwise([*parts, _Part("", 0, 0, "")]):
-        if part.about == "shunt" and (words.SHUNT.search(part.text) or changes(part.text)):
+        if part.about == "shunt" and (subjects.SHUNT.search(part.text) or changes(part.text)):
             value = state(part.text)
             if value == "present" and following.about in ("staining", "supply", ""):
                 # "The shunt and the staining disappeared", not "a shunt and faint staining were seen".
-                behind = words.STAIN.search(following.text) or words.SUPPLY.search(following.text)
+                behind = subjects.STAIN.search(following.text) or subjects.SUPPLY.search(following.text)
                 said = following.text[behind.end() :] if behind else following.text
                 value = state(said) if changes(said) else value
-            if words.SHUT_SHUNT.search(clause.lower):
+            if subjects.SHUT_SHUNT.search(clause.lower):
                 value = "closed"
-            if before == "reduced" and words.NOT_GONE.search(part.text):
+            if before == "reduced" and negations.NOT_GONE.search(part.text):
                 value = before
             before = value
             yield Reading("shunt", value, clause.start + part.start, clause.start + part.end)
-        deposits = part.about == "deposition" or (part.about == "shunt" and words.DEPOSIT.search(part.text))
+        deposits = part.about == "deposition" or (part.about == "shunt" and subjects.DEPOSIT.search(part.text))
         if deposits and (stated := quality(part.text) or quality(following.text)):
             yield Reading("deposition", stated, clause.start + part.start, clause.start + part.end)
-    cross = words.CROSS_SECTION.search(clause.heading or clause.lower) and not words.ANGIOGRAPHIC.search(clause.lower)
+    cross = times.CROSS_SECTION.search(clause.heading or clause.lower) and not times.ANGIOGRAPHIC.search(clause.lower)
     if not (imaging or cross):
         for about, reached, slight in _levels(clause.lower, parts):
-            where = frozenset(words.WHERE.findall(clause.lower))
-            if not where and words.SOME_OF.search(clause.lower):
+            where = frozenset(places.WHERE.findall(clause.lower))
+            if not where and degrees.SOME_OF.search(clause.lower):
                 # "Two of the three feeders" are not "the third" of the next sentence.
                 where = frozenset(["some"])
-            final = bool(words.FINAL.search(clause.lower))
-            first = bool(words.SHOWN.search(clause.lower)) and not words.LATER.search(clause.lower)
-            diagnostic = first and bool(words.DIAGNOSTIC.search(clause.lower))
+            final = bool(times.FINAL.search(clause.lower))
+            first = bool(times.SHOWN.search(clause.lower)) and not times.LATER.search(clause.lower)
+            diagnostic = first and bool(times.DIAGNOSTIC.search(clause.lower))
             yield Reading(about, reached, clause.start, end, where, final, first, diagnostic, slight)
 
 
@@ -173,15 +173,15 @@ def _levels(text: str, parts: list[_Part]) -> Iterator[tuple[str, int, bool]]:
             value is None
             and not rest
             and following.about not in ("", "deposition")
-            and not words.VERB.search(part.text)
+            and not syntax.VERB.search(part.text)
         ):
             # Two subjects share the predicate behind the second: "arteries and staining disappeared".
             said = following.text
             value, rest = level(said, part.about == "staining")
-        if rest and any(_elsewhere(part, p) for p in parts) and not words.SLIGHT_REST.search(said):
+        if rest and any(_elsewhere(part, p) for p in parts) and not degrees.SLIGHT_REST.search(said):
             # What is left of another part of the tumour is no small rest of this one.
             value, rest = 2, False
-        if value is not None and words.SEQUENCE.search(part.text):
+        if value is not None and times.SEQUENCE.search(part.text):
             # "Residual blush, after gelatin sponge no blush": the rest is no longer there.
             residual[part.about] = False
         residual[part.about] |= rest
@@ -190,43 +190,43 @@ def _levels(text: str, parts: list[_Part]) -> Iterator[tuple[str, int, bool]]:
         levels["supply"] += levels["vessels"]
     for about, values in levels.items():
         value = worst(values, residual[about])
-        if len(values) > 1 and words.SEQUENCE.search(text):
+        if len(values) > 1 and times.SEQUENCE.search(text):
             value = values[-1]
-        if 4 in values and words.OTHERWISE.search(text):
+        if 4 in values and syntax.OTHERWISE.search(text):
             value = 3
         if about == "staining" and 4 in levels["supply"]:
             # Feeders occluded: staining that is left is slight, staining unchanged is another feeder's.
             value = 3 if value == 2 and not values else 2 if value == 1 else value
         if value is not None:
-            yield about, value, not values and residual[about] and bool(words.SLIGHT_REST.search(text))
+            yield about, value, not values and residual[about] and bool(degrees.SLIGHT_REST.search(text))
 
 
 def _elsewhere(part: _Part, other: _Part) -> bool:
     """Return whether two parts speak of different sides, segments or vessels."""
-    here, there = words.WHERE.findall(part.text), words.WHERE.findall(other.text)
+    here, there = places.WHERE.findall(part.text), places.WHERE.findall(other.text)
     return bool(here and there) and not set(here) & set(there) and other.about == part.about
 
 
 def _parts(clause: Clause, about: str) -> list[_Part]:
     """Cut a clause into parts, each with what it is about; a part without a subject keeps the one before."""
     text = clause.lower
-    edges = [0, *(m.start() for m in words.PARTS.finditer(text)), len(text)]
-    filled = words.FILLED.search(text)
-    unchanged = words.NO_CHANGE.search(text) and (words.EXAMINED.search(text) or len(text) <= _SHORT)
-    if not about and (unchanged or words.RESULT.search(clause.heading)):
+    edges = [0, *(m.start() for m in syntax.PARTS.finditer(text)), len(text)]
+    filled = subjects.FILLED.search(text)
+    unchanged = negations.NO_CHANGE.search(text) and (times.EXAMINED.search(text) or len(text) <= _SHORT)
+    if not about and (unchanged or times.RESULT.search(clause.heading)):
         about = "supply"
     parts: list[_Part] = []
     earlier = about
     for start, end in pairwise(edges):
         part = text[start:end]
-        if part.startswith(("nor", "or")) and parts and words.NO.search(parts[-1].text):
+        if part.startswith(("nor", "or")) and parts and negations.NO.search(parts[-1].text):
             # "No stain or shunt" denies both.
             part = f"no{part[part.index('r') + 1 :]}"
         if named := _topic(part, text, bool(filled), about):
             about = named
         elif about in ("staining", "supply", "vessels") and len(part) > _LONG and not changes(part):
             about = ""
-        elif not about and words.ELLIPSIS.search(part):
+        elif not about and syntax.ELLIPSIS.search(part):
             about = earlier
         earlier = about or earlier
         if end > start:
@@ -236,16 +236,16 @@ def _parts(clause: Clause, about: str) -> list[_Part]:
 
 def _topic(part: str, text: str, filled: bool, about: str) -> str:
     """Return what a part of a clause is about by its own words, ``""`` if they do not say; ``about`` it was so far."""
-    if words.SHUNT.search(part) or (about == "shunt" and words.LESS_FLOW.match(part)):
+    if subjects.SHUNT.search(part) or (about == "shunt" and subjects.LESS_FLOW.match(part)):
         return "shunt"
-    deposited = words.DEPOSITED.search(part) or (words.DEPOSIT.search(part) and words.OIL.search(text))
+    deposited = subjects.DEPOSITED.search(part) or (subjects.DEPOSIT.search(part) and subjects.OIL.search(text))
     if deposited or (filled and ("fill" in part or "saturat" in part)):
         return "deposition"
-    if words.STAIN.search(part):
+    if subjects.STAIN.search(part):
         return "staining"
-    if words.SUPPLY.search(part):
+    if subjects.SUPPLY.search(part):
         return "supply"
-    return "vessels" if words.VESSELS.search(part) and not words.OTHER_VESSELS.search(part) else ""
+    return "vessels" if subjects.VESSELS.search(part) and not subjects.OTHER_VESSELS.search(part) else ""
 
 
 def final_level(found: list[Reading], given: int | None) -> list[Reading]:
