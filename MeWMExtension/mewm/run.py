@@ -46,7 +46,7 @@ def prepare_run_folder(folder: Path | None, name: str, *, overwrite: bool = Fals
     check_name(name)
     if folder is None:
         folder = Path("runs") / f"{name}-{datetime.now():%Y%m%d-%H%M%S}"
-    _check_writable(folder)
+    require_writable(folder)
     if folder.exists():
         is_run = (folder / "manifest.json").is_file()
         empty = folder.is_dir() and not any(folder.iterdir())
@@ -57,11 +57,20 @@ def prepare_run_folder(folder: Path | None, name: str, *, overwrite: bool = Fals
     return folder
 
 
-def _check_writable(folder: Path) -> None:
+def require_writable(folder: Path, what: str = "run folder") -> None:
+    """Make sure that a file or folder can be made at a place.
+
+    Args:
+        folder: the place.
+        what: what would be made there, in words.
+
+    Raises:
+        InputError: what lies above it is a file or may not be written to.
+    """
     above = next(parent for parent in folder.absolute().parents if parent.exists())
     if not above.is_dir() or not os.access(above, os.W_OK | os.X_OK):
         why = "may not be written to" if above.is_dir() else "is not a folder"
-        raise InputError(f"The run folder {folder} cannot be made because {above} {why}; name another with --out.")
+        raise InputError(f"The {what} {folder} cannot be made because {above} {why}; name another with --out.")
 
 
 def check_name(name: str) -> None:

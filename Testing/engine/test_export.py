@@ -231,6 +231,12 @@ def test_a_complete_export_lacks_nothing(exported):
     assert json.loads((exported.out / "manifest.json").read_text(encoding="utf-8"))["missing"] == []
 
 
+def test_an_export_below_a_file_is_told_so(run, tmp_path):
+    (tmp_path / "letter.txt").write_bytes(b"dear")
+    with pytest.raises(InputError, match=r"letter\.txt is not a folder"):
+        export_protocol(run, tmp_path / "letter.txt" / "out", rank=1)
+
+
 def test_a_pdf_alone_is_refused_before_anything_is_written(run, tmp_path):
     with pytest.raises(InputError, match=r"folder or a zip with protocol\.pdf in it"):
         export_protocol(run, tmp_path / "page.pdf", rank=1)

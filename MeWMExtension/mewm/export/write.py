@@ -13,6 +13,7 @@ from typing import Any
 
 from mewm.errors import InputError
 from mewm.export.chosen import SCHEMA, Chosen, choose
+from mewm.run import require_writable
 from mewm.run_files import write_json
 
 PAGE = "protocol.pdf"
@@ -69,6 +70,7 @@ def export_protocol(
     if out.suffix.lower() == ".pdf":
         raise InputError(f"{out} names a PDF, but an export is a folder or a zip with {PAGE} in it; name one of these.")
     _require_free(out, overwrite)
+    require_writable(out, "export")
     out.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=out.parent, prefix=f".{out.name}-") as temporary:
         folder = Path(temporary) / "export"
