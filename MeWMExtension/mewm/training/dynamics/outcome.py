@@ -64,7 +64,8 @@ def trained_head(
                     best, best_step, kept = found, step, copy.deepcopy(head.state_dict())
     head.load_state_dict(kept)
     head.requires_grad_(False).eval()
-    head.temperature.copy_(_luck(*head(held_known), held_answers).square().mean().sqrt())
+    mean, factor = head(held_known)
+    head.temperature.copy_(_luck(mean, factor, held_answers).square().mean().sqrt())
     return head, {"loss": best, "step": float(best_step), "temperature": float(head.temperature)}
 
 
