@@ -83,6 +83,10 @@ def test_the_shipped_configurations_are_read_and_the_arms_differ_where_they_say(
     full = read_config(folder / "train_full.yaml", DynamicsConfig)
     assert own.contrastive.weight > 0 == plain.contrastive.weight == mask_only.contrastive.weight
     assert replace(plain, name=own.name, contrastive=own.contrastive) == own
+    headed = read_config(folder / "train_outcome_head.yaml", DynamicsConfig)
+    network = {key: value for key, value in headed.network.items() if key != "outcome"}
+    sampler = replace(headed.sampler, outcome_guidance=1.0)
+    assert replace(headed, name=own.name, network=network, sampler=sampler) == own != headed
     assert mask_only.network["action"] == "none" and not mask_only.network["see_lesion"]
     assert own.loop == plain.loop == mask_only.loop
     assert (full.network["prediction"], full.tower.tower, full.attenuation.share) == ("epsilon", "ViT-B-32", 1.0)

@@ -167,9 +167,16 @@ def test_the_denoiser_does_what_the_outcome_says():
     told = torch.tensor([[-1.0, 0, 0], [1.0, 0, 0]] + [[torch.nan] * 3] * 6)
     with torch.no_grad():
         noise = torch.randn(1, 2, EDGE, EDGE, EDGE, generator=generator).expand(8, -1, -1, -1, -1)
-        post = sample(model, case, model.encode_action(actions), noise, SamplerSettings(steps=4), outcome=told)
-    inside = post[..., 2:6, 2:6, 2:6].mean(dim=(1, 2, 3, 4))
+        action = model.encode_action(actions)
+        plain, guided = (
+            sample(model, case, action, noise, SamplerSettings(steps=4, outcome_guidance=g), outcome=told)
+            for g in (1.0, 2.0)
+        )
+    inside, further = (post[..., 2:6, 2:6, 2:6].mean(dim=(1, 2, 3, 4)) for post in (plain, guided))
     # Both see the same noise, so that only what they were told sets them apart.
     assert inside[1] - inside[0] > 1
+    assert further[1] - further[0] > 1.2 * (inside[1] - inside[0])
+    assert torch.allclose(inside[2:], further[2:], atol=1e-4), "who is told nothing is not guided"
+    assert SamplerSettings(steps=4, outcome_guidance=2.0).calls == 8
     assert all(not p.requires_grad for p in model.outcome.parameters())
     assert isinstance(model.outcome, OutcomeHead)

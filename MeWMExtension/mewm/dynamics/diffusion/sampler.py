@@ -24,9 +24,11 @@ class SamplerSettings:
 
     Attributes:
         solver: ``"ddim"`` or ``"multistep"``.
-        steps: of the solver; each calls the denoiser once, or twice with guidance.
+        steps: of the solver; each calls the denoiser once, and once more for each guidance.
         shift: above 1 puts more of the steps near the noise, where a protocol's effect is decided.
         guidance: how far to go from "not told" to the protocol; 1 goes there and no further, at half the calls.
+        outcome_guidance: the same for the outcome that was drawn, where the model has an outcome head: above 1 the
+            future keeps closer to it.
         batch: futures at once.
     """
 
@@ -34,6 +36,7 @@ class SamplerSettings:
     steps: int = 4
     shift: float = 1.5
     guidance: float = 1.0
+    outcome_guidance: float = 1.0
     batch: int = 5
 
     def __post_init__(self) -> None:
@@ -46,7 +49,7 @@ class SamplerSettings:
     @property
     def calls(self) -> int:
         """Calls of the denoiser for one future."""
-        return self.steps * (1 if self.guidance == 1.0 else 2)
+        return self.steps * (1 + (self.guidance != 1.0) + (self.outcome_guidance != 1.0))
 
 
 def seeded_noise(seed: int, channels: int, edge: int) -> torch.Tensor:
@@ -90,6 +93,9 @@ def sample(
         if settings.guidance != 1.0 and untold is not None:
             plain = model(x, t, case, untold)
             said = plain + settings.guidance * (said - plain)
+        if settings.outcome_guidance != 1.0 and outcome is not None:
+            plain = model(x, t, case, action)
+            said = plain + settings.outcome_guidance * (said - plain)
         clean = process.clean(said, x, t)
         aim = clean
         if settings.solver == "multistep" and before is not None and number + 1 < settings.steps:
