@@ -75,7 +75,8 @@ def train_dynamics(
             learning = open_split(data, "train", codec, config, work, reading)
             held = open_split(data, "val", codec, config, work, reading)
             _prepare_tower(config, agents, work)
-            _prepare_head(make_model(config, agents, codec.channels), config, learning, held, work)
+            if config.network.get("outcome") is not None:
+                _prepare_head(make_model(config, agents, codec.channels), config, learning, held, work)
         group.wait()
         latents = open_split(data, "train", codec, config, work)
         model = make_model(config, agents, codec.channels)
@@ -149,9 +150,7 @@ def _prepare_tower(config: DynamicsConfig, agents: tuple[str, ...], work: Path) 
 
 
 def _prepare_head(model: ActionDiffusion, config: DynamicsConfig, learning: Latents, held: Latents, work: Path) -> None:
-    """Train the outcome head, unless there is none or it is there from the same settings and cases."""
-    if model.outcome is None:
-        return
+    """Train the outcome head, unless it is there from the same settings and cases."""
     cases = [row.case_id for row in (*learning.rows, *held.rows)]
     made_with = {
         "network": config.network["outcome"],
