@@ -6,6 +6,7 @@ import argparse
 from pathlib import Path
 
 from mewm.cli.report import counted
+from mewm.cli.whole_numbers import from_one
 from mewm.errors import ResourceError
 
 
@@ -132,7 +133,7 @@ def _add_simulate(actions: argparse._SubParsersAction[argparse.ArgumentParser]) 
     )
     parser.add_argument("--cases", type=int, required=True, metavar="N")
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--workers", type=int, default=None, help="processes (default: one a core)")
+    parser.add_argument("--workers", type=from_one, default=None, help="processes (default: one a core)")
     parser.add_argument(
         "--backgrounds", type=Path, default=None, metavar="DIR", help="real CTs with liver masks as anatomy"
     )
@@ -151,13 +152,13 @@ def _add_import(actions: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     parser.add_argument("tcia_dir", type=Path, metavar="TCIA_DIR", help="what the NBIA Data Retriever wrote")
     parser.add_argument("clinical", type=Path, metavar="CLINICAL", help="TCIA's clinical table, xlsx or csv")
     parser.add_argument("out", type=Path, metavar="OUT", help="dataset folder; a stopped import resumes")
-    parser.add_argument("--workers", type=int, default=None, help="processes (default: one a core)")
+    parser.add_argument("--workers", type=from_one, default=None, help="processes (default: one a core)")
     parser.set_defaults(run=import_hcc_tace_seg, resumes=True)
 
 
 def _add_dataset(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("dataset", type=Path, metavar="DIR", help="dataset folder, simulated or imported")
-    parser.add_argument("--workers", type=int, default=None, help="processes (default: one a core)")
+    parser.add_argument("--workers", type=from_one, default=None, help="processes (default: one a core)")
 
 
 def _add_real(parser: argparse.ArgumentParser) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from mewm.cli.case_arguments import print_json
 from mewm.cli.report import counted
+from mewm.cli.whole_numbers import from_one
 
 EXAMPLES = """examples:
   mewm evaluate --cohort cohort/ --out evaluation/
@@ -45,7 +46,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     parser.add_argument("--cohort", type=Path, required=True, metavar="DIR")
     parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="a stopped evaluation resumes")
     parser.add_argument("--cases", type=int, default=None, help="at most so many cases of the split")
-    parser.add_argument("--workers", type=int, default=None, help="processes (default: one a usable core)")
+    parser.add_argument("--workers", type=from_one, default=None, help="processes (default: one a usable core)")
     parser.add_argument("--json", action="store_true", help="print JSON for programs")
     parser.set_defaults(run=run, resumes=True)
 

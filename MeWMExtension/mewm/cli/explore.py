@@ -17,6 +17,7 @@ from mewm.cli.case_arguments import (
 )
 from mewm.cli.policy_arguments import add_policy_arguments, policy_from
 from mewm.cli.report import Progress, print_run
+from mewm.cli.whole_numbers import from_zero
 
 EXAMPLES = """examples:
   mewm explore --sample
@@ -72,14 +73,8 @@ def add_output_arguments(parser: argparse.ArgumentParser) -> None:
     output = parser.add_argument_group("output")
     output.add_argument("--out", type=Path, help="run folder (default runs/NAME-DATE-TIME)")
     output.add_argument("--overwrite", action="store_true", help="replace the run folder if it is one")
-    output.add_argument("--keep", type=_count, default=5, help="protocols whose volumes are written (default 5)")
+    output.add_argument("--keep", type=from_zero, default=5, help="protocols whose volumes are written (default 5)")
     output.add_argument("--json", action="store_true", help="print JSON for programs")
-
-
-def _count(text: str) -> int:
-    if not text.isdecimal():
-        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 0")
-    return int(text)
 
 
 def run(args: argparse.Namespace) -> int:

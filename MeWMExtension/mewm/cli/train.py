@@ -7,7 +7,9 @@ from pathlib import Path
 
 from mewm.cli import train_assistant, train_dynamics, train_survival
 from mewm.cli.report import counted
+from mewm.cli.training_arguments import check_training_arguments
 from mewm.cli.training_report import is_first_process, print_now, training_line
+from mewm.cli.whole_numbers import from_one
 
 
 def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -47,7 +49,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     parser.add_argument(
         "--export-only", action="store_true", help="write the bundle of the best checkpoint so far; do not train"
     )
-    parser.add_argument("--test-cases", type=int, metavar="N", help="measure on N test cases only (default: all)")
+    parser.add_argument("--test-cases", type=from_one, metavar="N", help="measure on N test cases only (default: all)")
     parser.set_defaults(run=autoencoder)
     train_dynamics.add_parser(models)
     train_survival.add_parser(models)
@@ -78,8 +80,9 @@ def clinical_cox(args: argparse.Namespace) -> int:
 
 def autoencoder(args: argparse.Namespace) -> int:
     """Train the autoencoder, then measure it and write its bundle."""
-    from mewm.errors import Cancelled, InputError, ResourceError
+    from mewm.errors import Cancelled, ResourceError
 
+    check_training_arguments(args)
     try:
         from mewm.training.autoencoder.config import AutoencoderConfig
         from mewm.training.autoencoder.export import export_autoencoder
@@ -92,8 +95,6 @@ def autoencoder(args: argparse.Namespace) -> int:
     from mewm.resources import resource_path
     from mewm.training.config import read_config
 
-    if args.export_only and args.out is None:
-        raise InputError("--export-only writes a bundle; say where with --out.")
     path = args.config or resource_path("Models/dynamics_autoencoder/configs/train.yaml")
     config = read_config(path, AutoencoderConfig)
     if not args.export_only:

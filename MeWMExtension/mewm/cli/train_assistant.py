@@ -7,7 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from mewm.cli.report import counted
+from mewm.cli.training_arguments import check_training_arguments
 from mewm.cli.training_report import duration, print_now
+from mewm.cli.whole_numbers import from_one
 
 CONFIGS = {
     "post": "Models/assistant_nnunet/configs/train.yaml",
@@ -42,7 +44,7 @@ def add_parser(models: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
     parser.add_argument(
         "--export-only", action="store_true", help="write the bundle of the last checkpoint so far; do not train"
     )
-    parser.add_argument("--test-cases", type=int, metavar="N", help="measure on N test cases only (default: all)")
+    parser.add_argument("--test-cases", type=from_one, metavar="N", help="measure on N test cases only (default: all)")
     parser.set_defaults(run=run, resumes=True)
 
 
@@ -50,6 +52,7 @@ def run(args: argparse.Namespace) -> int:
     """Train an nnU-Net, then measure it and write its bundle."""
     from mewm.errors import InputError, ResourceError
 
+    check_training_arguments(args)
     try:
         import nnunetv2  # noqa: F401
 
@@ -63,8 +66,6 @@ def run(args: argparse.Namespace) -> int:
     from mewm.resources import resource_path
     from mewm.training.config import read_config
 
-    if args.export_only and args.out is None:
-        raise InputError("--export-only writes a bundle; say where with --out.")
     path = args.config or resource_path(CONFIGS[args.task])
     config = read_config(path, AssistantConfig)
     if config.task != args.task:

@@ -7,7 +7,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mewm.cli.report import counted
+from mewm.cli.training_arguments import check_training_arguments
 from mewm.cli.training_report import is_first_process, print_now, training_line
+from mewm.cli.whole_numbers import from_one
 
 if TYPE_CHECKING:
     import torch
@@ -34,14 +36,15 @@ def add_parser(models: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
     parser.add_argument(
         "--export-only", action="store_true", help="write the bundle of the best checkpoint so far; do not train"
     )
-    parser.add_argument("--test-cases", type=int, metavar="N", help="measure on N test cases only (default: all)")
+    parser.add_argument("--test-cases", type=from_one, metavar="N", help="measure on N test cases only (default: all)")
     parser.set_defaults(run=run)
 
 
 def run(args: argparse.Namespace) -> int:
     """Train the dynamics model, then measure it and write its bundle."""
-    from mewm.errors import InputError, ResourceError
+    from mewm.errors import ResourceError
 
+    check_training_arguments(args)
     try:
         from mewm.dynamics.autoencoder.codec import load_autoencoder
         from mewm.training.dynamics.config import DynamicsConfig
@@ -55,8 +58,6 @@ def run(args: argparse.Namespace) -> int:
     from mewm.resources import resource_path
     from mewm.training.config import read_config
 
-    if args.export_only and args.out is None:
-        raise InputError("--export-only writes a bundle; say where with --out.")
     path = args.config or resource_path(DEFAULT_CONFIG)
     config = read_config(path, DynamicsConfig)
 

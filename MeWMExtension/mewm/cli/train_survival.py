@@ -6,6 +6,7 @@ import argparse
 from pathlib import Path
 
 from mewm.cli.report import counted
+from mewm.cli.training_arguments import check_training_arguments
 from mewm.cli.training_report import is_first_process, print_now, training_line
 
 DEFAULT_CONFIG = "Models/survival_attention/configs/train.yaml"
@@ -31,8 +32,9 @@ def add_parser(models: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
 
 def run(args: argparse.Namespace) -> int:
     """Train the survival model, then calibrate it and write its bundle."""
-    from mewm.errors import Cancelled, InputError, ResourceError
+    from mewm.errors import Cancelled, ResourceError
 
+    check_training_arguments(args)
     try:
         from mewm.training.survival.config import SurvivalConfig
         from mewm.training.survival.export import export_survival
@@ -47,8 +49,6 @@ def run(args: argparse.Namespace) -> int:
     from mewm.resources import resource_path
     from mewm.training.config import read_config
 
-    if args.export_only and args.out is None:
-        raise InputError("--export-only writes a bundle; say where with --out.")
     path = args.config or resource_path(DEFAULT_CONFIG)
     config = read_config(path, SurvivalConfig)
     dynamics, assistant = choose_dynamics(config.futures.dynamics), choose_assistant(config.futures.assistant)

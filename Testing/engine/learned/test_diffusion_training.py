@@ -87,6 +87,8 @@ def test_the_shipped_configurations_are_read_and_the_arms_differ_where_they_say(
     network = {key: value for key, value in headed.network.items() if key != "outcome"}
     sampler = replace(headed.sampler, outcome_guidance=1.0)
     assert replace(headed, name=own.name, network=network, sampler=sampler) == own != headed
+    with pytest.raises(InputError, match="no outcome head"):
+        replace(headed, network=network)
     assert mask_only.network["action"] == "none" and not mask_only.network["see_lesion"]
     assert own.loop == plain.loop == mask_only.loop
     assert (full.network["prediction"], full.tower.tower, full.attenuation.share) == ("epsilon", "ViT-B-32", 1.0)

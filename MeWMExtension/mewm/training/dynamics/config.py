@@ -135,3 +135,10 @@ class DynamicsConfig:
     attenuation: Attenuation = field(default_factory=Attenuation)
     sampler: SamplerSettings = field(default_factory=SamplerSettings)
     validation_cases: int = 48
+
+    def __post_init__(self) -> None:
+        if self.sampler.outcome_guidance != 1.0 and not self.network.get("outcome"):
+            raise InputError(
+                f"The sampler's outcome_guidance is {self.sampler.outcome_guidance:g} but the network has no outcome "
+                "head; leave it out, or give the network an outcome."
+            )

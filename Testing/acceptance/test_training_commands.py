@@ -1,0 +1,49 @@
+"""What the training commands refuse, and that they do so before PyTorch is loaded."""
+
+import json
+import subprocess
+import sys
+
+import pytest
+
+MODELS = ("autoencoder", "dynamics", "survival", "assistant")
+REFUSED = """
+import json, sys
+from mewm.cli import main
+status = main(sys.argv[1:])
+print(json.dumps([status, "torch" in sys.modules]))
+"""
+
+
+@pytest.mark.parametrize("model", MODELS)
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        ([], "holds no cohort"),
+        (["--config", "nosuch.yaml"], "The configuration nosuch.yaml does not exist"),
+        (["--export-only"], "say where with --out"),
+    ],
+)
+def test_what_cannot_be_trained_is_refused_at_once(model, arguments, told, tmp_path):
+    command = ["train", model, "--cohort", "nosuch", "--work", "work", *arguments]
+    found = subprocess.run([sys.executable, "-c", REFUSED, *command], capture_output=True, text=True, cwd=tmp_path)
+    assert json.loads(found.stdout) == [2, False]
+    assert found.stderr.startswith("mewm: ") and told in found.stderr and found.stderr.count("\n") == 1
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ["train", "dynamics", "--cohort", "c", "--work", "w", "--test-cases", "0"],
+        ["evaluate", "--cohort", "c", "--out", "o", "--workers", "0"],
+        ["cohort", "simulate", "--cases", "1", "--workers", "-2", "o"],
+    ],
+)
+def test_a_number_below_one_is_refused(command, capsys):
+    from mewm.cli import main
+
+    with pytest.raises(SystemExit) as stopped:
+        main(command)
+    assert stopped.value.code == 2
+    assert "is not a whole number from 1" in capsys.readouterr().err
