@@ -16,6 +16,7 @@ from mewm.actions.plausible import require_plausible
 from mewm.actions.protocol import Protocol
 from mewm.actions.text import parse_protocol
 from mewm.case import Case, make_case, read_case
+from mewm.diameter import longest_axial_diameter
 from mewm.doctor import doctor
 from mewm.dynamics.sketch import ResponseSketch
 from mewm.errors import InputError, MewmError, RuleViolation
@@ -191,7 +192,7 @@ def simulate(
     evaluator = _evaluator(roi, models, settings, on_event, cancel)
     with _timed(timings, "simulate_s"):
         scored = evaluate_protocol(evaluator, wanted, findings)
-    contraindications = rules.contraindications(case.facts, scored.measurements.baseline_mm)
+    contraindications = rules.contraindications(case.facts, longest_axial_diameter(roi.lesion, roi.spacing))
     return Exploration(
         case,
         roi,

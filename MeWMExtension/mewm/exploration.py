@@ -80,9 +80,14 @@ class Exploration:
         ]
 
     @cached_property
-    def outlook(self) -> dict[str, Any]:
-        """What the patient's clinical facts alone predict; see :meth:`mewm.survival.clinical.Outlook.to_dict`."""
-        return ClinicalCox.load().outlook(self.case.facts).to_dict()
+    def outlook(self) -> dict[str, Any] | None:
+        """What the patient's clinical facts alone predict; see :meth:`mewm.survival.clinical.Outlook.to_dict`.
+
+        ``None`` where no fact that predicts anything is stated: the series' median patient is not this one.
+        """
+        clinical = ClinicalCox.load()
+        found = clinical.outlook(self.case.facts)
+        return None if len(found.not_stated) == len(clinical.model.coefficients) else found.to_dict()
 
     @property
     def simulations(self) -> dict[str, int | None]:

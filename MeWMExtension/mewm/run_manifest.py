@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 
 SCHEMA = "mewm-run/1"
 NOTICE = (
-    "SYNTHETIC: the post-TACE volumes are simulations, made with demonstration models. "
-    "Research use only; not a medical device."
+    "SYNTHETIC: the post-TACE volumes are simulations; risk and survival come from demonstration models trained on "
+    "simulated patients with hepatocellular carcinoma. Research use only; not a medical device."
 )
 
 
@@ -45,12 +45,13 @@ def make_manifest(exploration: Exploration, name: str) -> dict[str, Any]:
     import numpy as np
     import SimpleITK as sitk
 
+    from mewm.diameter import longest_axial_diameter
+
     case, roi = exploration.case, exploration.roi
     inputs = {"ct": case.ct, "lesion": case.lesion} | ({"liver": case.liver} if case.liver is not None else {})
     shape = sitk.LabelShapeStatisticsImageFilter()
     shape.ComputeFeretDiameterOff()
     shape.Execute(case.lesion)
-    best = exploration.ranking[0].measurements
     return {
         **first_lines(exploration.kind, name),
         "seed": exploration.settings.seed,
@@ -63,7 +64,7 @@ def make_manifest(exploration: Exploration, name: str) -> dict[str, Any]:
         "lesion": {
             "volume_ml": round(shape.GetPhysicalSize(1) / 1000, 3),
             "centre_lps": [round(value, 3) for value in shape.GetCentroid(1)],
-            "diameter_mm": round(best.baseline_mm, 2),
+            "diameter_mm": round(longest_axial_diameter(roi.lesion, roi.spacing), 2),
         },
         "model_grid": {
             "shape": list(np.shape(roi.ct)),

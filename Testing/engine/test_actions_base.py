@@ -180,6 +180,14 @@ def test_plausible_protocol_passes_and_unknown_agents_have_no_range():
     require_plausible(Protocol((Action("Adasone", "unknown", 1e6, "mg"), load_action_base().usual("lipiodol"))))
 
 
+def test_a_dose_beyond_what_the_label_advises_is_told_and_not_forbidden():
+    told = plausibility(Action("lipiodol", "embolic", 30.0, "ml"))
+    assert [(f.severity, f.message) for f in told] == [
+        ("warning", "Lipiodol 30 ml: more than 20 ml a session is not recommended.")
+    ]
+    assert plausibility(Action("lipiodol", "embolic", 20.0, "ml")) == []
+
+
 def test_merging_adds_doses_and_joins_sizes_in_order():
     protocol = Protocol(
         (

@@ -83,7 +83,7 @@ def test_the_page_is_one_sheet_that_says_what_it_is(exported, run):
     text = text_of(exported.out / "protocol.pdf")
     assert "RESEARCH USE ONLY" in text and "synthetic" in text
     assert TWO_PLATINUMS in text and "entered by the user" in text
-    assert "overridden knowingly" in text and "platinum" in text
+    assert "Rules it breaks" in text and "platinum" in text
     row = yours(run)
     assert f"{float(row['risk']):+.2f}" in text
     assert f"Rank {row['rank']} of " in text
@@ -284,6 +284,29 @@ def test_a_long_list_of_warnings_stays_on_the_page(run, tmp_path):
     (many / "manifest.json").write_text(json.dumps(manifest), encoding="utf-8")
     text = text_of(export_protocol(many, tmp_path / "out", rank=1).out / "protocol.pdf")
     assert "Warning number 0" in text and "more, see manifest.json" in text and "arXiv 2506.02327" in text
+
+
+def test_contraindications_come_first_on_the_page_and_sources_do_not_crowd_them_out(run, tmp_path):
+    severe = tmp_path / "severe"
+    shutil.copytree(run, severe)
+    manifest = json.loads((severe / "manifest.json").read_text(encoding="utf-8"))
+    manifest["warnings"] = [f"Warning number {number} " + "with many words " * 20 for number in range(30)]
+    manifest["warnings"] += [
+        f"Absolute contraindication: reason {number}. (Somebody, A journal, 2020; {'Another guideline; ' * 20})"
+        for number in range(6)
+    ]
+    (severe / "manifest.json").write_text(json.dumps(manifest), encoding="utf-8")
+    text = text_of(export_protocol(severe, tmp_path / "out", rank=1).out / "protocol.pdf")
+    places = [text.index(f"Absolute contraindication: reason {number}.") for number in range(6)]
+    assert places == sorted(places) and places[-1] < text.index("Warning number 0")
+    assert "Another guideline" not in text
+
+
+def test_the_page_says_whom_its_figures_come_from(exported):
+    text = " ".join(text_of(exported.out / "protocol.pdf").split())
+    assert "demonstration model trained on simulated patients" in text and "hepatocellular carcinoma" in text
+    # The phantom's facts are not stated, and the series' median patient is not this one.
+    assert "clinical facts alone" not in text
 
 
 def test_the_row_of_a_protocol_is_named_by_its_treatment():

@@ -51,6 +51,18 @@ def test_why_it_cannot_be_simulated(desk, case_nodes, text, words):
     assert not desk.ui.simulateButton.enabled
 
 
+def test_contraindications_of_tace_itself_stand_beside_the_protocol(desk, case_nodes):
+    case_nodes(desk)
+    desk.panel.parameters.own_protocol = "Cisplatin 50 mg; Lipiodol 10 ml"
+    desk.settle()
+    assert "No rule speaks against these agents" in desk.ui.violationsLabel.text
+    assert "is not checked" in desk.ui.violationsLabel.text
+    desk.panel.parameters.fact_child_pugh = "C11"
+    desk.settle()
+    told = desk.ui.violationsLabel.text
+    assert "Absolute contraindication" in told and "No rule speaks" not in told
+
+
 def test_rules_are_overridden_knowingly_and_that_is_marked(desk, case_nodes, rows, result):
     case_nodes(desk)
     ui = desk.ui

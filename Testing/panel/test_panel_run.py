@@ -444,8 +444,10 @@ def test_what_clinical_facts_alone_predict_is_told_apart_from_the_protocols(desk
     assert not desk.ui.outlookLabel.visible
     desk.ui.exploreButton.click()
     desk.wait(lambda: len(desk.engine.requests) == 2)
-    outlook = {"title": "From facts alone", "about": "79 patients.", "survival_1y": 0.8, "median_weeks": None}
+    outlook = {"title": "From facts alone", "about": "79 patients.", "survival_1y": 0.8, "survival_2y": 0.6}
+    outlook |= {"median_weeks": None, "not_stated": ["log_afp"]}
     desk.engine.send("done", result={**result(rows), "outlook": {**outlook, "survival_curve": [1.0, 0.9]}})
     desk.settle()
-    told = "From facts alone: 80 % alive after one year, median not reached. 79 patients."
+    told = "From facts alone: 80% alive after one year, 60% after two, median not reached. 79 patients."
+    told += " Not stated, so taken from the series' median: AFP."
     assert desk.ui.outlookLabel.visible and desk.ui.outlookLabel.text == told

@@ -9,8 +9,8 @@ OIL = {"agent": "lipiodol", "kind": "embolic", "dose": 10.0, "unit": "ml", "size
 CUT = {"rule": "one-platinum", "severity": "excluded", "message": "A & B are both platinum.", "source": "Someone 2020"}
 
 
-def _candidate(actions, risk, taken):
-    return {"protocol": {"actions": actions}, "risk": risk, "replicas": 1, "taken": taken}
+def _candidate(actions, risk, taken, replicas=1):
+    return {"protocol": {"actions": actions}, "risk": risk, "replicas": replicas, "taken": taken}
 
 
 SEARCH = {
@@ -20,7 +20,7 @@ SEARCH = {
             "branches": [
                 {
                     "protocol": {"actions": []},
-                    "candidates": [_candidate([LOBA], 0.5, False), _candidate([EPI], 0.1, True)],
+                    "candidates": [_candidate([LOBA], 0.5, False, 0), _candidate([EPI], 0.1, True)],
                     "cut": [],
                 }
             ],
@@ -69,8 +69,8 @@ def test_the_path_leads_from_the_first_step_to_the_protocol():
     moves, complete = path_of("Epirubicin 50 mg; Lipiodol 10 ml", SEARCH)
     assert complete
     assert [(move.number, move.added, move.place, move.risk) for move in moves] == [
-        (1, "Epirubicin 50 mg", 1, 0.1),
-        (2, "Lipiodol 10 ml", 1, -1.0),
+        (1, "Epirubicin 50 mg", 1, "+0.10"),
+        (2, "Lipiodol 10 ml", 1, "−1.00"),
     ]
 
 
@@ -86,6 +86,7 @@ def test_a_protocol_the_beams_left_behind_says_where():
     html = why_html(_row("Lobaplatin 30 mg; Lipiodol 10 ml"), SEARCH)
     assert "2nd of 2 candidates (best: Epirubicin 50 mg, +0.10); no beam took it" in html
     assert "scored beside them" in html
+    assert "risk +0.50 (estimated, not simulated)" in html and "+0.10 (estimated" not in html
 
 
 def test_an_own_protocol_with_violations_says_so():

@@ -36,6 +36,7 @@ class AgentsTable:
             name = qt.QTableWidgetItem(agent.name)
             name.setFlags(qt.Qt.ItemIsUserCheckable | qt.Qt.ItemIsEnabled | qt.Qt.ItemIsSelectable)
             name.setCheckState(qt.Qt.Unchecked)
+            name.setToolTip("\n".join(f"{caution.message} ({caution.source})" for caution in agent.cautions))
             table.setItem(row, _AGENT, name)
             table.setItem(row, _DOSE, qt.QTableWidgetItem(""))
             unit = qt.QTableWidgetItem(agent.unit or "")

@@ -20,7 +20,7 @@ from MeWMModuleLib.segmentations import label_segmentation_steps
 if TYPE_CHECKING:
     from MeWMModuleLib.live_run import LiveRun
 
-NOTICE = "SIMULATED by MeWM with demonstration models. Research use only; not a medical device."
+NOTICE = "SIMULATED with demonstration models trained on simulated patients. Research use only; not a medical device."
 
 
 @dataclass(frozen=True)

@@ -70,7 +70,7 @@ def judge(text: str, parameters: Any) -> Verdict:
             return Verdict(protocol, f"{names}: not in the action base and cannot be simulated; use the generic name.")
         require_plausible(protocol)
         facts = read_facts(facts_of(parameters))
-        found = rules.check(protocol, facts, formulary_of(parameters))
+        found = (*rules.check(protocol, facts, formulary_of(parameters)), *rules.contraindications(facts))
     except InputError as error:
         return Verdict(problem=str(error))
     by_severity = {

@@ -126,11 +126,17 @@ def read_html(result: dict[str, Any]) -> str:
     return "<br>".join(lines)
 
 
+NO_RULE = (
+    "No rule speaks against these agents. What is not stated under Clinical facts, and what is not asked for there "
+    "(extensive bilobar tumour, an untreatable fistula, disease of heart or lung), is not checked."
+)
+
+
 def verdict_html(verdict: Verdict) -> str:
     """Return what the rules say, forbidding sentences first and in colour."""
     lines = [f"<font color='#b06000'>\u26a0 {escape(text)}</font>" for text in verdict.excluded]
     lines += [f"\u26a0 {escape(text)}" for text in verdict.warnings]
     lines += [escape(text) for text in verdict.notes]
     if not lines and verdict.protocol is not None and not verdict.problem:
-        lines = ["No rule speaks against it."]
+        lines = [NO_RULE]
     return "<br>".join(lines)

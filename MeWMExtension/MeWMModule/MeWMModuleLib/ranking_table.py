@@ -24,8 +24,13 @@ COLUMNS: tuple[tuple[str, str, type, str], ...] = (
     ("survival_1y", "1-year survival", float, "Predicted probability to live one year"),
     ("median_weeks", "Median survival (weeks)", float, "Predicted median overall survival"),
     ("volume_change_percent", "Volume change (%)", float, "Change of the lesion's volume"),
-    ("viable_fraction", "Viable fraction", float, "Share of the lesion that is still viable tumour"),
-    ("lipiodol_coverage", "Lipiodol coverage", float, "Share of the lesion that holds Lipiodol"),
+    ("viable_fraction", "Viable fraction", float, "Viable tumour over the lesion's volume after treatment"),
+    (
+        "lipiodol_coverage",
+        "Lipiodol coverage",
+        float,
+        "Lipiodol over the lesion's volume before treatment, at most 1",
+    ),
     ("response", "Response", str, "mRECIST-like category of the simulated volume, not of a follow-up scan"),
     ("origin", "Origin", str, "Found by the search or entered by the user"),
     ("violations", "Rule violations", str, "Clinical rules that this protocol breaks"),
@@ -38,7 +43,7 @@ OPTIONAL: tuple[tuple[str, str, type, str], ...] = (
     ("risk_parts", "What the risk is made of", str, "Shares of the log hazard, and how they were found"),
     ("policy", "Proposed by", str, "What proposed the protocol"),
     ("complete", "Whole protocol", str, "False for a step on the way"),
-    ("overridden", "Rules overridden", str, "Whether the user overrode rules knowingly"),
+    ("overridden", "Rules overridden", str, "Whether rules forbid the protocol that the user entered"),
 )
 _KINDS = {column: kind for column, _title, kind, _meaning in (*COLUMNS, *OPTIONAL)}
 _ARRAYS: dict[type, Any] = {int: vtkIntArray, float: vtkDoubleArray, str: vtkStringArray}

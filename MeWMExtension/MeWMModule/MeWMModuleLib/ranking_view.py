@@ -216,13 +216,21 @@ COLUMNS: tuple[tuple[str, Callable, Callable, str], ...] = (
         *_number("volume_change_percent", "{:+.0f} %"),
         "Change of the lesion's volume: viable tumour, necrosis and Lipiodol together",
     ),
-    ("Viable", *_number("viable_fraction", "{:.0f} %", 100), "Share of the lesion that is still viable tumour"),
-    ("Lipiodol", *_number("lipiodol_coverage", "{:.0f} %", 100), "Share of the lesion that holds Lipiodol"),
+    (
+        "Viable",
+        *_number("viable_fraction", "{:.0f} %", 100),
+        "Viable tumour, read off the attenuation, over the lesion after treatment",
+    ),
+    (
+        "Lipiodol",
+        *_number("lipiodol_coverage", "{:.0f} %", 100),
+        "Lipiodol over the lesion before treatment, at most 100 %",
+    ),
     (
         "Response",
         lambda row: str(row["response"]),
         lambda row: ("CR", "PR", "SD", "PD", "").index(row["response"]),
-        "mRECIST-like category of the simulated volume, not of a follow-up scan",
+        "mRECIST-like: category of most simulated futures, in the phase of your CT; not of a follow-up scan",
     ),
     (
         "Origin",

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from html import escape
 from typing import Any
 
 from mewm.errors import MewmError
+from mewm.warning_words import is_severe, is_sourced, told
 from MeWMModuleLib import appearance, review
 from MeWMModuleLib.bindings import ComboBinding
 from MeWMModuleLib.borrowed_views import BorrowedViews
@@ -212,7 +212,7 @@ class ReviewSection:
         ui.selectionLabel.visible = bool(ui.selectionLabel.text)
         lines = run.notice().splitlines()[2:] if run is not None else []
         ui.warningsLabel.text = warnings_html(lines)
-        ui.warningsLabel.toolTip = "\n\n".join(line for line in lines if _SOURCED.fullmatch(line))
+        ui.warningsLabel.toolTip = "\n\n".join(line for line in lines if is_sourced(line))
         ui.warningsLabel.visible = bool(lines)
         ui.outlookLabel.text = run.outlook() if run is not None else ""
         ui.outlookLabel.visible = bool(ui.outlookLabel.text)
@@ -308,16 +308,13 @@ def legend_html() -> str:
 
 
 # A finding of the rules: the sentence, then in brackets what it rests on.
-_SOURCED = re.compile(r"(.*?\.) \((.*)\)")
 
 
 def warnings_html(lines: Sequence[str]) -> str:
     """Return the warnings of a run, contraindications first; the sources stay in the tool tip and in the export."""
-    told = [(sourced[1] if (sourced := _SOURCED.fullmatch(line)) else line) for line in lines]
-    told.sort(key=lambda text: not text.startswith(_SEVERE))
-    parts = [f"\u26a0 {escape(text)}" for text in told]
-    html = "<br>".join(f"<font color='#b00020'><b>{p}</b></font>" if _SEVERE in p else p for p in parts)
-    return html + ("<br><small>Point here to see the sources.</small>" if any(map(_SOURCED.fullmatch, lines)) else "")
-
-
-_SEVERE = "Absolute contraindication"
+    parts = [
+        f"<font color='#b00020'><b>\u26a0 {escape(text)}</b></font>" if is_severe(text) else f"\u26a0 {escape(text)}"
+        for text in told(lines)
+    ]
+    sources = "<br><small>Point here to see the sources.</small>" if any(map(is_sourced, lines)) else ""
+    return "<br>".join(parts) + sources

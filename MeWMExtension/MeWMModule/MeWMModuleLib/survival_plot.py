@@ -8,6 +8,7 @@ from typing import Any
 import slicer
 from vtkmodules.vtkCommonCore import vtkDoubleArray
 
+from mewm.survival.outlook_words import outlook_words
 from MeWMModuleLib.appearance import PROTOCOL_COLOURS
 from MeWMModuleLib.nodes import ROLE_ATTRIBUTE, RUN_ATTRIBUTE, keep, nodes_of_class
 
@@ -52,16 +53,8 @@ def put_outlook(table: Any, outlook: Mapping[str, Any] | None) -> None:
     """Put what clinical facts alone predict (``outlook`` of the engine's result or of the manifest) into the table."""
     if outlook and outlook.get("survival_curve"):
         table.SetAttribute(OUTLOOK_ATTRIBUTE, f"{outlook['title']} (real series, no protocol)")
-        table.SetAttribute(OUTLOOK_WORDS_ATTRIBUTE, _outlook_words(outlook))
+        table.SetAttribute(OUTLOOK_WORDS_ATTRIBUTE, outlook_words(outlook))
         _put_columns(table, {OUTLOOK: outlook["survival_curve"]})
-
-
-def _outlook_words(outlook: Mapping[str, Any]) -> str:
-    weeks = "not reached" if outlook["median_weeks"] is None else f"{outlook['median_weeks']:.0f} weeks"
-    return (
-        f"{outlook['title']}: {100 * outlook['survival_1y']:.0f} % alive after one year, median {weeks}. "
-        f"{outlook['about']}"
-    )
 
 
 def _put_columns(table: Any, curves: Mapping[str, Sequence[float]]) -> None:

@@ -21,10 +21,10 @@ class Move:
     Attributes:
         number: of the step, from 1.
         added: the agent in words, or ``"no further agent"``, or what was left out again.
-        risk: of the protocol after the move.
+        risk: of the protocol after the move, in words: a search judges what it has not simulated by an estimate.
         place: place among the candidates of this step by risk, from 1.
         candidates: how many there were.
-        best: text and risk of the best candidate.
+        best: text and risk of the best candidate in words.
         taken: whether a beam went on from here.
         cut: findings of the rules that removed candidates at this step.
         judged: the finished treatment in words that stands for an unfinished protocol, else empty.
@@ -32,10 +32,10 @@ class Move:
 
     number: int
     added: str
-    risk: float
+    risk: str
     place: int
     candidates: int
-    best: tuple[str, float]
+    best: tuple[str, str]
     taken: bool
     cut: tuple[Mapping[str, Any], ...]
     judged: str = ""
@@ -119,10 +119,10 @@ def _move(number: int, step: Mapping[str, Any], whole: tuple, wanted: tuple | No
             move = Move(
                 number,
                 "; ".join(words) or "no further agent",
-                candidate["risk"],
+                _risk_words(candidate),
                 place,
                 len(candidates),
-                (render_protocol(_protocol(best["protocol"])), best["risk"]),
+                (render_protocol(_protocol(best["protocol"])), _risk_words(best)),
                 bool(candidate["taken"]),
                 tuple(branch["cut"]),
                 "" if judged.key == protocol.key else render_protocol(judged),
@@ -131,11 +131,16 @@ def _move(number: int, step: Mapping[str, Any], whole: tuple, wanted: tuple | No
     return None
 
 
+def _risk_words(candidate: Mapping[str, Any]) -> str:
+    estimated = "" if candidate.get("replicas", 1) else " (estimated, not simulated)"
+    return f"{_signed(candidate['risk'])}{estimated}"
+
+
 def _move_html(move: Move) -> str:
-    words = f"Step {move.number}, {escape(move.added)}: risk {_signed(move.risk)}, "
+    words = f"Step {move.number}, {escape(move.added)}: risk {move.risk}, "
     words += f"{_ordinal(move.place)} of {move.candidates} candidates"
     if move.place > 1:
-        words += f" (best: {escape(move.best[0])}, {_signed(move.best[1])})"
+        words += f" (best: {escape(move.best[0])}, {move.best[1]})"
     if move.judged:
         words += f", judged by what the policy would make of it: {escape(move.judged)}"
     return f"<li>{words}{'' if move.taken else '; no beam took it'}</li>"

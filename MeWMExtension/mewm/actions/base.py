@@ -55,11 +55,13 @@ class Caution:
             ``"vascular"``, ``"marrow"``, ``"nerve"`` or ``"allergy"``.
         message: one plain sentence.
         source: citation.
+        above_dose: it concerns doses above this one, in the agent's unit; ``None`` for every dose.
     """
 
     organ: str
     message: str
     source: str
+    above_dose: float | None = None
 
 
 @dataclass(frozen=True)
@@ -251,7 +253,10 @@ def _build_agent(entry: Mapping[str, Any], known: Mapping[str, Reference]) -> Ag
             counts=dict(entry.get("counts", {})),
             aliases=tuple(entry.get("aliases", [])),
             allergens=tuple(entry.get("allergens", [])),
-            cautions=tuple(Caution(c["organ"], c["message"], cite(c["source"])) for c in entry.get("cautions", [])),
+            cautions=tuple(
+                Caution(c["organ"], c["message"], cite(c["source"]), c.get("above_dose"))
+                for c in entry.get("cautions", [])
+            ),
             references=tuple(cite(k) for k in entry["references"]),
         )
     except (KeyError, TypeError, ValueError) as error:

@@ -35,6 +35,18 @@ def plausibility(action: Action) -> list[Finding]:
                 f"{allowed[0]:g} to {allowed[1]:g} {agent.unit}; check the dose."
             )
             findings.append(Finding("dose-range", "excluded", message, source, (agent.id,)))
+        else:
+            findings += [
+                Finding(
+                    "dose-caution",
+                    "warning",
+                    f"{agent.name} {action.dose:g} {action.unit}: {caution.message[0].lower()}{caution.message[1:]}",
+                    caution.source,
+                    (agent.id,),
+                )
+                for caution in agent.cautions
+                if caution.above_dose is not None and action.dose > caution.above_dose
+            ]
     elif agent.usual_dose is not None:
         message = f"{agent.name} has no dose; its usual {agent.usual_dose:g} {agent.unit} is meant."
         findings.append(Finding("dose-open", "note", message, source, (agent.id,)))

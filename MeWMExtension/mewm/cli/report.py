@@ -8,6 +8,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from mewm.survival.outlook_words import outlook_words
+
 if TYPE_CHECKING:
     from mewm.exploration import Exploration
 
@@ -101,20 +103,11 @@ def print_run(exploration: Exploration, folder: Path) -> None:
         print(f"Risk of the first row is made of: {best['risk_parts']}.")
     print("Risk is a log hazard relative to the mean simulated case: lower is better. The survival model has")
     print("demonstration weights trained on simulated cases. Research use only; simulated volumes are synthetic.")
-    print(_outlook_line(exploration.outlook))
+    if exploration.outlook is None:
+        print("\nNo clinical fact that predicts survival is stated, so there is no outlook from clinical facts alone.")
+    else:
+        print(f"\n{outlook_words(exploration.outlook)}")
     print(f"\nRun folder: {folder}")
-
-
-def _outlook_line(outlook: dict[str, Any]) -> str:
-    """Return what clinical facts alone predict, apart from the table: it says nothing about protocols."""
-    weeks = "not reached" if outlook["median_weeks"] is None else f"{outlook['median_weeks']:.0f} weeks"
-    told = (
-        f"\n{outlook['title']}: {outlook['survival_1y']:.0%} alive after one year, {outlook['survival_2y']:.0%} after "
-    )
-    told += f"two, median {weeks}. {outlook['about']}"
-    if outlook["not_stated"]:
-        told += f" Not stated, so taken from the series' median: {', '.join(outlook['not_stated'])}."
-    return told
 
 
 def _protocol_row(row: dict[str, Any]) -> str:

@@ -18,7 +18,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     models = group.add_subparsers(dest="model", required=True, metavar="MODEL")
     parser = models.add_parser(
         "cox",
-        help="the plain survival baseline: Cox regression on radiomics and clinical facts",
+        help="the plain survival baseline: Cox regression on viable volume, treatment and clinical facts",
         epilog="example: mewm train cox --cohort cohort/ --out models/survival_cox",
     )
     parser.add_argument("--cohort", type=Path, required=True, metavar="DIR", help="folder written by cohort simulate")

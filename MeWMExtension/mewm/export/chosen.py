@@ -84,7 +84,7 @@ class Chosen:
 
 
 def overrides(row: dict[str, Any]) -> list[dict[str, Any]]:
-    """Return the rules that forbid a protocol and were overridden knowingly."""
+    """Return the rules that forbid a protocol, which the user wanted all the same."""
     return [finding for finding in row["findings"] if finding["severity"] == "excluded"]
 
 

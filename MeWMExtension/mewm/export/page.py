@@ -15,6 +15,7 @@ from mewm.errors import InputError
 from mewm.export.chosen import Chosen, overrides
 from mewm.rows import spread_words
 from mewm.survival.curves import CURVE_STEP_WEEKS
+from mewm.warning_words import told as told_warnings
 
 _MARGIN = 14.0
 _WIDTH = 210.0 - 2 * _MARGIN
@@ -106,7 +107,7 @@ class _Page:
         lowest = " (1 is the lowest predicted risk)"
         self.text(f"Rank {row['rank']} of {len(self.chosen.rows)}{lowest}, {origin}.", 9, colour=_GREY)
         if overrides(row):
-            self.text("Clinical rules forbid this protocol; they were overridden knowingly, see below.", 9, colour=_RED)
+            self.text("Clinical rules forbid this protocol, see below.", 9, colour=_RED)
 
     def numbers(self) -> None:
         row = self.chosen.row
@@ -132,7 +133,10 @@ class _Page:
                 self.pdf.cell(wide, 4.5, _latin(words), align="C")
         self.pdf.set_xy(_MARGIN, top + 12.5)
         counted = "1 simulated future" if row["replicas"] == 1 else f"{row['replicas']} simulated futures"
-        told = f"Predicted; mean of {counted}. Risk is relative to the mean simulated case, lower is better."
+        told = (
+            f"Mean of {counted}. Risk and survival come from a demonstration model trained on simulated patients with "
+            "hepatocellular carcinoma; risk is relative to their mean, lower is better."
+        )
         self.text(told, 7.5, colour=_GREY, high=3.6)
 
     def pictures(self, pictures: Sequence[tuple[Path, str]]) -> None:
@@ -218,7 +222,9 @@ class _Page:
         pdf.set_xy(left, y + _CURVE_HIGH + 6.8)
         pdf.set_font("helvetica", "", 7)
         pdf.set_text_color(*_GREY)
-        pdf.cell(wide - 11, 3.5, "dashed: clinical facts alone, 79 real patients; no protocol", align="C")
+        missing = len(outlook["not_stated"])
+        words = "dashed: clinical facts alone, 79 real patients; no protocol"
+        pdf.cell(wide - 11, 3.5, f"{words}; {missing} facts not stated" if missing else words, align="C")
 
     def _table(self, x: float, y: float, wide: float) -> None:
         pdf = self.pdf
@@ -248,11 +254,12 @@ class _Page:
     def cautions(self) -> None:
         broken = overrides(self.chosen.row)
         if broken:
-            self.section("Rules overridden knowingly")
+            self.section("Rules it breaks")
             for finding in broken:
                 self.text(f"- {finding['message']} ({finding['source']})", 8, high=3.7)
         told = [finding["message"] for finding in self.chosen.row["findings"] if finding["severity"] == "warning"]
-        told += [warning for warning in self.chosen.manifest["warnings"] if warning not in told]
+        # The sources are in manifest.json; here they would take the place of other warnings.
+        told = told_warnings(dict.fromkeys([*told, *self.chosen.manifest["warnings"]]))
         if told:
             self.section("To be known")
             self._as_many_as_fit([f"- {sentence}" for sentence in told])

@@ -68,7 +68,7 @@ def _caption(plane: str) -> str:
     return (
         f"{plane.capitalize()} slice through the centre of the lesion. Left: pre-treatment CT, lesion outlined in "
         "green. Right: simulated post-TACE CT (synthetic) with predicted viable tumour (red), necrosis (yellow) and "
-        "lipiodol (blue)."
+        "lipiodol (blue); one of the simulated futures."
     )
 
 

@@ -1,4 +1,4 @@
-"""The plain survival model: Cox regression on radiomics and clinical facts, read from a bundle."""
+"""The plain survival model: Cox regression on viable volume, treatment and clinical facts, read from a bundle."""
 
 from __future__ import annotations
 

@@ -32,7 +32,7 @@ def model_card(bundle: dict[str, Any]) -> str:
         for name, row in bundle["covariates"].items()
     )
     commands = "\n".join(source["command"])
-    return f"""# survival_cox: Cox regression on radiomics and clinical facts
+    return f"""# survival_cox: Cox regression on viable volume, treatment and clinical facts
 
 **{bundle["notice"]}** Research use only, not a medical device.
 

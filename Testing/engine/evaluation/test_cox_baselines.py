@@ -12,6 +12,7 @@ from mewm.errors import InputError
 from mewm.evaluation.cox_baselines import coefficients, cross_validated, fit_baseline
 from mewm.evaluation.radiomics import first_order_features, radiomics, shape_features
 from mewm.survival.clinical import ClinicalCox, clinical_covariates
+from mewm.survival.outlook_words import outlook_words
 from mewm.training.clinical_cox import fit_clinical_cox
 
 
@@ -172,9 +173,13 @@ def test_outlook_of_the_shipped_model():
     good = model.outlook(ClinicalFacts(age=60, child_pugh="A5", portal_vein_thrombosis="none", tumour_number=1))
     poor = model.outlook(ClinicalFacts(age=60, child_pugh="B8", portal_vein_thrombosis="main", tumour_number=4))
     assert good.risk < 0 < poor.risk
+    assert np.all(good.low <= good.curve) and np.all(good.curve <= good.high) and good.low[52] < good.high[52]
     assert good.curve[0] == 1 and np.all(np.diff(good.curve) <= 0) and np.all(good.curve >= poor.curve)
     assert "log_afp" in good.not_stated and "age_decades" not in good.not_stated
     # A patient of whom nothing is stated is the series' median patient.
     nothing = model.outlook(ClinicalFacts())
     assert len(nothing.not_stated) == len(model.model.coefficients) and abs(nothing.risk) < 0.8
     assert 0.4 < nothing.curve[104] < 0.7  # median OS of the series is 104 weeks
+    words = outlook_words(good.to_dict())
+    assert "alive after one year" in words and "Not stated, so taken from the series' median: sex, " in words
+    assert "AFP" in words and "_" not in words
