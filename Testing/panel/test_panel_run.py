@@ -11,73 +11,6 @@ def _shown(desk, name):
     return node.GetBackgroundVolumeID(), node.GetForegroundVolumeID(), node.GetForegroundOpacity()
 
 
-def test_the_request_says_what_the_panel_says(desk, case_nodes):
-    ui = desk.ui
-    case_nodes(desk)
-    ui.goalLineEdit.text = "avoid platinum"
-    ui.seedSpinBox.value = 7
-    ui.afpLineEdit.text = "120"
-    ui.portalVeinComboBox.currentIndex = 2
-    ui.jaundiceCheckBox.click()
-    from PySide6.QtCore import Qt
-
-    ui.formularyListWidget.item(0).setCheckState(Qt.Unchecked)
-    desk.settle()
-    ui.assistantComboBox.currentIndex = ui.assistantComboBox.count - 1
-    ui.searchComboBox.currentIndex = 1
-    ui.exploreButton.click()
-    desk.wait(lambda: desk.engine.requests)
-    method, params, _ = desk.engine.requests[0]
-    assert method == "explore"
-    models = {name: params[name] for name in ("dynamics", "assistant", "survival", "search")}
-    assert models == {"dynamics": "mechanistic", "assistant": "none", "survival": "cox", "search": "algorithm1"}
-    assert params["goal"] == "avoid platinum" and params["settings"]["seed"] == 7
-    assert params["case"]["facts"] == {"afp_ng_ml": 120.0, "portal_vein_thrombosis": "branch", "jaundice": True}
-    assert params["formulary"] == {"unavailable": ["raltitrexed"]}
-    assert params["run"].startswith(desk.panel.settings.runs_folder) and params["name"] == "case"
-
-
-def test_what_is_written_lies_where_it_lies_in_the_patient(desk, case_nodes):
-    sitk = pytest.importorskip("SimpleITK")
-    oblique = np.eye(4)
-    oblique[:3, :3] = np.array([[0.8, -0.6, 0], [0.6, 0.8, 0], [0, 0, -1]]) @ np.diag((1.5, 1.2, 3.0))
-    oblique[:3, 3] = (12, -34, 56)
-    ct, _ = case_nodes(desk, oblique)
-    desk.ui.exploreButton.click()
-    desk.wait(lambda: desk.engine.requests)
-    case = desk.engine.requests[0][1]["case"]
-    image, mask = sitk.ReadImage(case["ct"]), sitk.ReadImage(case["lesion"])
-    np.testing.assert_array_equal(sitk.GetArrayFromImage(image), slicer_util.arrayFromVolume(ct))
-    lps = image.TransformIndexToPhysicalPoint((20, 15, 8))
-    ras = (oblique @ (20, 15, 8, 1))[:3]
-    assert lps == pytest.approx((-ras[0], -ras[1], ras[2]), abs=1e-4)
-    assert mask[mask.TransformPhysicalPointToIndex(lps)] == 1
-    assert sitk.GetArrayFromImage(mask).sum() == 7 * 12 * 13
-    # On the voxels of the CT nothing has to be resampled.
-    assert (mask.GetSize(), mask.GetOrigin()) == (image.GetSize(), pytest.approx(image.GetOrigin()))
-
-
-def test_a_mask_on_another_grid_stays_where_it_is(desk, case_nodes):
-    sitk = pytest.importorskip("SimpleITK")
-    from MeWMModuleLib.segmentations import add_mask_segmentation
-
-    ct, _ = case_nodes(desk)
-    matrix = np.diag((0.7, 0.7, 0.7, 1.0))
-    matrix[:3, 3] = (-3.0, -5.0, -20.0)
-    other = np.zeros((12, 20, 20), np.uint8)
-    other[4:8, 5:12, 6:14] = 1
-    segmentation = add_mask_segmentation(desk.scene, (other, matrix), "fine", ("Tumour", (1.0, 0.0, 0.0)), ct)
-    desk.panel.parameters.tumour = segmentation
-    desk.settle()
-    desk.ui.exploreButton.click()
-    desk.wait(lambda: desk.engine.requests)
-    mask = sitk.ReadImage(desk.engine.requests[0][1]["case"]["lesion"])
-    assert min(mask.GetSize()) >= 16 and sitk.GetArrayFromImage(mask).sum() == 4 * 7 * 8
-    ras = (matrix @ (6, 5, 4, 1))[:3]
-    index = mask.TransformPhysicalPointToIndex((-ras[0], -ras[1], ras[2]))
-    assert mask[index] == 1 and mask[index[0] - 1, index[1], index[2]] == 0
-
-
 def test_rows_and_futures_come_while_it_runs(desk, case_nodes, rows, future_files):
     ct, _ = explore(desk, case_nodes)
     assert desk.ui.exploreButton.text == "Cancel" and desk.ui.exploreButton.enabled
@@ -202,23 +135,6 @@ def test_a_scene_saved_with_the_layout_opens_where_the_layout_was_not_known(desk
     assert all(node.IsLayoutDescription(layouts.layout_id(count)) for count in range(1, 5))
     layouts.show_layout(desk.scene, 2)
     assert node.GetCurrentLayoutDescription() == layouts.layout_description(2)
-
-
-def test_columns_sort_by_number(desk, case_nodes, rows, result):
-    explore(desk, case_nodes)
-    many = [
-        {**rows[0], "protocol_id": f"p{n}", "risk": -1.0 + n / 10, "median_weeks": 200.0 - 11 * n} for n in range(12)
-    ]
-    many[3]["median_weeks"] = None
-    finish(desk, many, result)
-    view = desk.ui.rankingView
-    from PySide6.QtCore import Qt
-
-    model = desk.panel.review.ranking.model
-    assert [model.item(n, 0).text() for n in range(12)] == [str(n) for n in range(1, 13)]
-    view.sortByColumn(4, Qt.AscendingOrder)
-    medians = [model.item(n, 4).text() for n in range(12)]
-    assert medians[-1] == "not reached" and medians[0] == "79 wk" and medians[-2] == "200 wk"
 
 
 def test_cancel_takes_everything_back(desk, case_nodes, rows, future_files):
@@ -412,42 +328,3 @@ def test_a_run_that_is_cancelled_while_a_future_comes_in_leaves_no_half_of_it(de
         desk.settle()
         left = {i for i in desk.node_ids() - before if "View" not in i and "Composite" not in i}
         assert left == set(), turns
-
-
-def test_contraindications_come_first_and_sources_in_the_tip(desk, case_nodes, rows, future_files, result):
-    ct, _ = explore(desk, case_nodes)
-    stream(desk, rows[:1], future_files, ct)
-    sourced = "Absolute contraindication: TACE is contraindicated in jaundice (above 3 mg/dl). (Someone, Journal 2018)"
-    plain = "The survival model has never seen a bilirubin of 4.5 mg/dl (its training cases: 0.3 to 4.4 mg/dl)."
-    desk.engine.send("done", result={**result(rows[:1]), "warnings": [plain, sourced]})
-    desk.settle()
-    text, tip = desk.ui.warningsLabel.text, desk.ui.warningsLabel.toolTip
-    assert text.index("jaundice (above 3 mg/dl).") < text.index("never seen") and "Someone" not in text
-    assert tip == sourced and "to see the sources" in text
-
-
-def test_the_table_of_the_scene_names_every_column_for_a_reader(desk, case_nodes, rows, result):
-    explore(desk, case_nodes)
-    told = [{**row, "survival_2y": 0.62, "risk_parts": "viable tumour -0.51; exact"} for row in rows]
-    finish(desk, told, result)
-    node = desk.panel.review.run.table
-    table = node.GetTable()
-    names = [table.GetColumnName(n) for n in range(table.GetNumberOfColumns())]
-    titles = {name: node.GetColumnTitle(name) for name in names}
-    assert titles["survival_2y"] == "2-year survival" and not [name for name in names if titles[name] == name]
-    assert desk.panel.review.run.rows()[0]["survival_2y"] == 0.62
-
-
-def test_what_clinical_facts_alone_predict_is_told_apart_from_the_protocols(desk, case_nodes, rows, result):
-    explore(desk, case_nodes)
-    finish(desk, rows, result)
-    assert not desk.ui.outlookLabel.visible
-    desk.ui.exploreButton.click()
-    desk.wait(lambda: len(desk.engine.requests) == 2)
-    outlook = {"title": "From facts alone", "about": "79 patients.", "survival_1y": 0.8, "survival_2y": 0.6}
-    outlook |= {"median_weeks": None, "not_stated": ["log_afp"]}
-    desk.engine.send("done", result={**result(rows), "outlook": {**outlook, "survival_curve": [1.0, 0.9]}})
-    desk.settle()
-    told = "From facts alone: 80% alive after one year, 60% after two, median not reached. 79 patients."
-    told += " Not stated, so taken from the series' median: AFP."
-    assert desk.ui.outlookLabel.visible and desk.ui.outlookLabel.text == told
