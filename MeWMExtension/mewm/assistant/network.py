@@ -13,9 +13,10 @@ import hashlib
 import io
 import json
 import pickle
+import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -39,7 +40,7 @@ _TRUSTED = ("dynamic_network_architectures.", "torch.nn.")
 
 @dataclass(frozen=True, eq=False)
 class SegmentationNetwork:
-    """A loaded nnU-Net.
+    """A loaded nnU-Net. Several threads may share one: it answers them one after the other.
 
     Attributes:
         predictor: nnU-Net's ``nnUNetPredictor``, weights in place.
@@ -58,6 +59,8 @@ class SegmentationNetwork:
     task: str
     in_voxels: bool
     notice: str
+    # nnU-Net's predictor holds the patch, and with several folds the weights, that an answer is made with.
+    _lock: threading.Lock = field(default_factory=threading.Lock, init=False, repr=False)
 
     @property
     def channels(self) -> list[str]:
@@ -72,7 +75,8 @@ class SegmentationNetwork:
     @property
     def patch(self) -> tuple[int, int, int]:
         """Voxels of the patches it was trained on, (z, y, x)."""
-        z, y, x = self.predictor.configuration_manager.patch_size
+        with self._lock:
+            z, y, x = self.predictor.configuration_manager.patch_size
         return int(z), int(y), int(x)
 
     @property
@@ -95,16 +99,16 @@ class SegmentationNetwork:
         """
         predictor = self.predictor
         configuration = predictor.configuration_manager.configuration
-        trained = configuration["patch_size"]
-        gaussian = predictor.use_gaussian
-        try:
-            if in_one:
-                # One tile of the image's own size: nothing to blend.
-                configuration["patch_size"], predictor.use_gaussian = list(image.shape[1:]), False
-            with _precision(predictor.device):
-                found = predictor.predict_single_npy_array(image, {"spacing": [float(s) for s in spacing]})
-        finally:
-            configuration["patch_size"], predictor.use_gaussian = trained, gaussian
+        with self._lock:
+            trained, gaussian = configuration["patch_size"], predictor.use_gaussian
+            try:
+                if in_one:
+                    # One tile of the image's own size: nothing to blend.
+                    configuration["patch_size"], predictor.use_gaussian = list(image.shape[1:]), False
+                with _precision(predictor.device):
+                    found = predictor.predict_single_npy_array(image, {"spacing": [float(s) for s in spacing]})
+            finally:
+                configuration["patch_size"], predictor.use_gaussian = trained, gaussian
         return found.astype(np.uint8)
 
 
