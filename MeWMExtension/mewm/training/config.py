@@ -25,7 +25,11 @@ def read_config(path: Path, kind: type[T]) -> T:
         raise ResourceError("Training needs pyyaml, which is not installed; pip install 'mewm[learned]'.") from error
     try:
         content = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+    except OSError as error:
+        raise InputError(
+            f"The configuration {path} cannot be read ({error.strerror or error}); check the path."
+        ) from error
+    except (UnicodeDecodeError, yaml.YAMLError) as error:
         raise InputError(f"The configuration {path} cannot be read ({str(error).splitlines()[0]}).") from error
     return from_mapping(content or {}, kind, str(path))
 
