@@ -89,6 +89,11 @@ class CohortRow:
     event: bool
     values: Mapping[str, Any]
 
+    @property
+    def patient(self) -> str:
+        """Who it is: ``patient_id`` where the table has one, else the case is a patient of its own."""
+        return self.values.get("patient_id") or self.case_id
+
 
 @dataclass(frozen=True, eq=False)
 class CohortCase:

@@ -69,7 +69,8 @@ def fit_cox(
     """
     data = read_cohort(Path(cohort))
     train_rows, val_rows, test_rows = data.split("train"), data.split("val"), data.split("test")
-    deaths = sum(row.event for row in train_rows)
+    # A patient with several cases dies once.
+    deaths = len({row.patient for row in train_rows if row.event})
     if deaths < FEWEST_DEATHS:
         raise InputError(
             f"The train split of {cohort} has {deaths} deaths, fewer than {FEWEST_DEATHS}; simulate more cases."
@@ -92,7 +93,7 @@ def fit_cox(
         "train_cases": len(train_rows),
         "train_deaths": deaths,
         "test_cases": len(test_rows),
-        "c_index_cross_validated": _cross_validated(train, names, penalizer, seed),
+        "c_index_cross_validated": _cross_validated(train, [row.patient for row in train_rows], names, penalizer, seed),
         "c_index_oracle_train": _oracle(data, train_rows, seed),
     }
     if sum(row.event for row in test_rows) >= FEWEST_DEATHS:
@@ -180,10 +181,13 @@ def ridge_cox(frame: pd.DataFrame, penalizer: float) -> CoxPHFitter:
         ) from error
 
 
-def _cross_validated(train: pd.DataFrame, names: list[str], penalizer: float, seed: int) -> dict[str, float]:
-    """Concordance of predictions for cases that the model did not see, medians included."""
+def _cross_validated(
+    train: pd.DataFrame, patients: Sequence[str], names: list[str], penalizer: float, seed: int
+) -> dict[str, float]:
+    """Concordance of predictions for patients whom the model did not see, medians included."""
     rng = np.random.default_rng(seed)
-    fold = rng.permutation(np.arange(len(train)) % _FOLDS)
+    number = {patient: k for k, patient in enumerate(dict.fromkeys(patients))}
+    fold = rng.permutation(np.arange(len(number)) % _FOLDS)[[number[patient] for patient in patients]]
     risk = np.empty(len(train))
     for k in range(_FOLDS):
         seen, left = train[fold != k], train[fold == k]

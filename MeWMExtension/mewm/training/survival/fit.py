@@ -151,12 +151,13 @@ def open_cohort(
 def parts(regions: FutureRegions, config: SurvivalConfig) -> tuple[list[int], list[int]]:
     """Return the cases to learn from, and those to choose and calibrate by, as places in ``regions``.
 
-    Which cases of the train split are held out depends on seed and names alone, not on their order.
+    Which patients of the train split are held out depends on seed and names alone, not on their order. All cases of a
+    patient fall on one side: what was learned from one of them is known of the others.
     """
     learning: list[int] = []
     held: list[int] = []
     for place, row in enumerate(regions.rows):
-        digest = hashlib.sha256(f"held out {config.loop.seed}:{row.case_id}".encode()).digest()
+        digest = hashlib.sha256(f"held out {config.loop.seed}:{row.patient}".encode()).digest()
         chosen = int.from_bytes(digest[:4], "little") / 2**32 < config.futures.held_out
         (held if row.split == "val" or chosen else learning).append(place)
     if not learning:
