@@ -6,6 +6,9 @@ width of 64; nothing is ever downloaded.
 
 from __future__ import annotations
 
+import io
+import pickle
+from collections.abc import Mapping
 from pathlib import Path
 
 import torch
@@ -17,6 +20,17 @@ from mewm.errors import InputError
 WIDTH = 64
 """Channels of the first layer of ``mc3_18``."""
 _STEM = "stem.0.weight"
+# What reading a file that is cut short, or a pickle that holds more than tensors, ends in.
+_DAMAGED = (
+    pickle.UnpicklingError,
+    OSError,
+    RuntimeError,
+    EOFError,
+    ValueError,
+    LookupError,
+    AttributeError,
+    TypeError,
+)
 
 
 class Mc3Encoder(nn.Module):
@@ -51,14 +65,24 @@ class Mc3Encoder(nn.Module):
         """Take over weights of torchvision's ``mc3_18`` from a file; its colours' filters are shared by the channels.
 
         Raises:
-            InputError: the file cannot be read, or the width is not that of ``mc3_18``.
+            InputError: the file cannot be read or holds more than tensors, or the width is not that of ``mc3_18``.
         """
         try:
-            state = torch.load(path, map_location="cpu", weights_only=True)
-        except (OSError, RuntimeError, EOFError, ValueError) as error:
-            raise InputError(f"The weights {path} cannot be read ({str(error).splitlines()[0]}).") from error
+            content = Path(path).read_bytes()
+        except OSError as error:
+            raise InputError(
+                f"The weights {path} cannot be read ({error.strerror or error}); check the path."
+            ) from error
+        try:
+            state = torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
+        except _DAMAGED as error:
+            raise InputError(
+                f"The weights {path} are damaged, or no file that torch.save wrote of tensors alone; download "
+                "torchvision's weights of mc3_18 again."
+            ) from error
         own = self.state_dict()
-        found = {name: value for name, value in state.items() if name in own}
+        given = state if isinstance(state, Mapping) else {}
+        found = {name: value for name, value in given.items() if name in own and isinstance(value, torch.Tensor)}
         if _STEM in found:
             mean = found[_STEM].mean(dim=1, keepdim=True)
             # As many channels as there are add up to what three colours did.
