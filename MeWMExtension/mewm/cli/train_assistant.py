@@ -51,8 +51,10 @@ def add_parser(models: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
 def run(args: argparse.Namespace) -> int:
     """Train an nnU-Net, then measure it and write its bundle."""
     from mewm.errors import InputError, ResourceError
+    from mewm.training.one_process import require_one_process
 
     check_training_arguments(args)
+    require_one_process("assistant")
     try:
         import nnunetv2  # noqa: F401
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from mewm.cli.report import counted
 from mewm.cli.training_arguments import check_training_arguments
-from mewm.cli.training_report import is_first_process, print_now, training_line
+from mewm.cli.training_report import print_now, training_line
 
 DEFAULT_CONFIG = "Models/survival_attention/configs/train.yaml"
 
@@ -33,8 +33,10 @@ def add_parser(models: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
 def run(args: argparse.Namespace) -> int:
     """Train the survival model, then calibrate it and write its bundle."""
     from mewm.errors import Cancelled, ResourceError
+    from mewm.training.one_process import require_one_process
 
     check_training_arguments(args)
+    require_one_process("survival model")
     try:
         from mewm.training.survival.config import SurvivalConfig
         from mewm.training.survival.export import export_survival
@@ -69,9 +71,8 @@ def run(args: argparse.Namespace) -> int:
             # What was learnt is kept, unlike in every other command.
             print_now(str(stopped))
             return 130
-        if is_first_process():
-            print_now(f"best validation figure: {best:.4f}; checkpoints in {args.work}")
-    if args.out is not None and is_first_process():
+        print_now(f"best validation figure: {best:.4f}; checkpoints in {args.work}")
+    if args.out is not None:
         bundle = export_survival(
             args.cohort,
             args.work,

@@ -17,6 +17,7 @@ from mewm.errors import InputError, MewmError
 from mewm.training.assistant.config import AssistantConfig
 from mewm.training.assistant.nnunet_process import CONFIGURATION, FOLDERS, PLANS, SETTINGS, TRAINER
 from mewm.training.assistant.raw_dataset import NAMES, Progress, write_raw_dataset
+from mewm.training.one_process import require_one_process
 from mewm.training.volumes import table_hash
 
 LOG = "nnunet.log"
@@ -46,11 +47,14 @@ def train_assistant(
         nnU-Net's model folder: ``plans.json``, ``dataset.json``, ``fold_0/checkpoint_final.pth``.
 
     Raises:
-        InputError: the cohort cannot be used, or the folder was begun with other settings or another cohort.
+        InputError: the cohort cannot be used, the folder was begun with other settings or another cohort, or
+            ``torchrun`` started several processes.
         MewmError: nnU-Net stopped.
     """
     from mewm.compute import choose_device
 
+    # Each process would write the same folder.
+    require_one_process("assistant")
     where = choose_device(device)
     data, work = read_cohort(Path(cohort)), Path(work).resolve()
     folder = model_folder(work, config)

@@ -20,6 +20,7 @@ from mewm.survival.attention.numbers import groups
 from mewm.training.cox import ridge_cox
 from mewm.training.learner import Learner
 from mewm.training.loop import Report, Validate, train
+from mewm.training.one_process import require_one_process
 from mewm.training.processes import processes
 from mewm.training.survival.config import SurvivalConfig
 from mewm.training.survival.examples import future_draws
@@ -59,7 +60,7 @@ def train_survival(
         config: the configuration.
         dynamics: simulates futures of the as-treated protocols.
         assistant: labels CTs, as it will in use.
-        device: where; without one the fastest there is. Under ``torchrun`` every process takes its share.
+        device: where; without one the fastest there is.
         tell: called with losses and validation figures.
         reading: called with cases done and cases in all while regions are made.
 
@@ -67,21 +68,21 @@ def train_survival(
         The best validation figure.
 
     Raises:
-        InputError: the cohort or the configuration cannot be used.
+        InputError: the cohort or the configuration cannot be used, or ``torchrun`` started several processes.
         Cancelled: the user interrupted; the same call goes on.
     """
+    # Each process would know those at risk, and the means that normalise features, of its own share alone.
+    require_one_process("survival model")
     data, work = read_cohort(Path(cohort)), Path(work)
     with processes(device) as group:
-        if group.first:
-            open_cohort(data, config, dynamics, assistant, work, reading)
-        group.wait()
-        regions = open_cohort(data, config, dynamics, assistant, work)
-        learning, held = parts(regions, config)
+        # Before the regions, which take minutes: a wrong network or file is told at once.
         network = make_network(config)
-        standardise(network, regions, learning)
-        begin_with_cox(network, regions, learning)
         if config.pretrained:
             network.encoder.begin_with(Path(config.pretrained))
+        regions = open_cohort(data, config, dynamics, assistant, work, reading)
+        learning, held = parts(regions, config)
+        standardise(network, regions, learning)
+        begin_with_cox(network, regions, learning)
         network.to(group.device)
         network.encoder.to(memory_format=torch.channels_last_3d)
         draws = future_draws(regions, learning, network.names, config.futures, config.augmentation, config.loop.seed)
@@ -94,9 +95,9 @@ def train_survival(
             config.loop,
             work / CHECKPOINTS,
             group,
-            validate=_validation(regions, held, group.device) if group.first else None,
+            validate=_validation(regions, held, group.device),
             config=decisive(data, config, dynamics, assistant),
-            tell=tell if group.first else None,
+            tell=tell,
         )
 
 
