@@ -35,7 +35,7 @@ from mewm.roi import GRID
 from mewm.roles import Tissue
 from mewm.training.assistant.card import model_card
 from mewm.training.assistant.config import AssistantConfig
-from mewm.training.assistant.fit import model_folder
+from mewm.training.assistant.fit import model_folder, require_same
 from mewm.training.assistant.measure import interval, measure_assistants
 from mewm.training.assistant.nnunet_process import CONFIGURATION
 from mewm.training.assistant.raw_dataset import Progress
@@ -68,13 +68,16 @@ def export_assistant(
         progress: called with cases done and cases in all.
 
     Raises:
-        InputError: there is no checkpoint yet, the test split is empty, or the folder cannot be written.
+        InputError: the folder's training is of another cohort or configuration, there is no checkpoint yet, the test
+            split is empty, or the folder cannot be written.
     """
     data = read_cohort(Path(cohort))
     test = data.split("test")[:cases]
     if not test:
         raise InputError(f"The cohort {cohort} has no case in its test split; choose another.")
-    folder = model_folder(Path(work).resolve(), config)
+    work = Path(work).resolve()
+    require_same(work, data, config)
+    folder = model_folder(work, config)
     checkpoint = _checkpoint(folder)
     extra = {name: (folder / Path(name).name).read_text(encoding="utf-8") for name in (PLANS, DATASET)}
     log = checkpoint["logging"]

@@ -12,7 +12,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from mewm.cohort.dataset import read_cohort
+from mewm.cohort.dataset import Cohort, read_cohort
 from mewm.errors import InputError, MewmError
 from mewm.training.assistant.config import AssistantConfig
 from mewm.training.assistant.nnunet_process import CONFIGURATION, FOLDERS, PLANS, SETTINGS, TRAINER
@@ -58,7 +58,7 @@ def train_assistant(
     where = choose_device(device)
     data, work = read_cohort(Path(cohort)), Path(work).resolve()
     folder = model_folder(work, config)
-    _keep_settings(work, {"config": json.loads(json.dumps(asdict(config))), "cohort": table_hash(data)})
+    _keep_settings(work, decisive(data, config))
     if (folder / "fold_0" / "checkpoint_final.pth").is_file():
         return folder
     write_raw_dataset(data, config, work / FOLDERS["nnUNet_raw"], writing)
@@ -71,19 +71,57 @@ def model_folder(work: Path, config: AssistantConfig) -> Path:
     return work / FOLDERS["nnUNet_results"] / NAMES[config.task] / f"{TRAINER}__{PLANS}__{CONFIGURATION}"
 
 
+def decisive(cohort: Cohort, config: AssistantConfig) -> dict[str, Any]:
+    """Return what decides the result of a training, as ``settings.json`` keeps it."""
+    return {"config": json.loads(json.dumps(asdict(config))), "cohort": table_hash(cohort)}
+
+
+def require_same(work: Path, cohort: Cohort, config: AssistantConfig) -> None:
+    """Raise unless the training in a folder is that of a cohort and a configuration.
+
+    Args:
+        work: the training's folder.
+        cohort: the dataset.
+        config: the configuration.
+
+    Raises:
+        InputError: nothing was trained there, or it was with other settings or another cohort.
+    """
+    if not (work / SETTINGS).is_file():
+        raise InputError(f"There is no training in {work} (no {SETTINGS}); train first, or name its folder.")
+    if differ := _differences(work / SETTINGS, decisive(cohort, config)):
+        raise InputError(
+            f"The training in {work} was begun with {differ}; give the configuration and the cohort that it was "
+            "trained with."
+        )
+
+
 def _keep_settings(work: Path, settings: dict[str, Any]) -> None:
     path = work / SETTINGS
     try:
         if path.is_file():
-            if json.loads(path.read_text(encoding="utf-8")) != settings:
-                raise InputError(
-                    f"The training in {work} was begun with other settings or another cohort; choose an empty folder."
-                )
+            if differ := _differences(path, settings):
+                raise InputError(f"The training in {work} was begun with {differ}; choose an empty folder.")
             return
         work.mkdir(parents=True, exist_ok=True)
         path.write_text(json.dumps(settings, indent=1), encoding="utf-8")
     except OSError as error:
         raise InputError(f"The folder {work} cannot be written ({error.strerror or error}).") from error
+
+
+def _differences(path: Path, settings: dict[str, Any]) -> str:
+    """Return in words how the settings that are kept differ from others; empty where they do not."""
+    try:
+        kept = json.loads(path.read_text(encoding="utf-8"))
+        before, cohort = dict(kept["config"]), kept["cohort"]
+    except OSError as error:
+        raise InputError(f"The file {path} cannot be read ({error.strerror or error}).") from error
+    except (ValueError, KeyError, TypeError) as error:
+        raise InputError(f"The file {path} is damaged; choose an empty folder.") from error
+    now = settings["config"]
+    names = sorted(name for name in {*before, *now} if before.get(name) != now.get(name))
+    told = [f"other settings ({', '.join(names)})"] if names else []
+    return " and ".join([*told, *(["another cohort"] if cohort != settings["cohort"] else [])])
 
 
 def _run(work: Path, device: str, tell: Tell) -> None:
