@@ -1,7 +1,8 @@
-"""What the training of the assistant keeps of its settings; no network is run."""
+"""What the training of the assistant keeps of its settings, and what it tells nnU-Net's process; no network is run."""
 
 import json
 from dataclasses import replace
+from types import SimpleNamespace
 
 import pytest
 
@@ -64,3 +65,29 @@ def test_a_folder_that_holds_no_training_or_damaged_settings_is_told(cohort, wor
     for check in (fit.require_same, lambda *given: fit._keep_settings(work, fit.decisive(*given[1:]))):
         with pytest.raises(InputError, match="damaged"):
             check(work, cohort, CONFIG)
+
+
+@pytest.mark.parametrize(
+    ("device", "here", "told"),
+    [
+        ("cpu", {}, ("cpu", None)),
+        ("mps", {}, ("mps", None)),
+        ("cuda", {"CUDA_VISIBLE_DEVICES": "2,3"}, ("cuda", "2,3")),
+        ("cuda:0", {}, ("cuda", "0")),
+        ("cuda:1", {}, ("cuda", "1")),
+        ("cuda:1", {"CUDA_VISIBLE_DEVICES": "2, GPU-3"}, ("cuda", "GPU-3")),
+    ],
+)
+def test_nnunets_process_sees_the_gpu_that_was_named(device, here, told, tmp_path, monkeypatch):
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    for name, value in here.items():
+        monkeypatch.setenv(name, value)
+    started = []
+
+    def start(command, env, **others):
+        started.append((command[-1], env.get("CUDA_VISIBLE_DEVICES")))
+        return SimpleNamespace(stdout=[], wait=lambda: 0, poll=lambda: 0)
+
+    monkeypatch.setattr(fit.subprocess, "Popen", start)
+    fit._run(tmp_path, device, lambda event: None)
+    assert started == [told]

@@ -40,7 +40,7 @@ def add_parser(models: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
         help="post reads the CT after treatment (default), pre proposes liver and tumour before it",
     )
     parser.add_argument("--config", type=Path, metavar="FILE", help="train.yaml (default: the small one of the task)")
-    parser.add_argument("--device", help="cpu, cuda, mps (default: the fastest)")
+    parser.add_argument("--device", help="cpu, cuda, cuda:1, mps (default: the fastest)")
     parser.add_argument(
         "--export-only", action="store_true", help="write the bundle of the last checkpoint so far; do not train"
     )

@@ -53,7 +53,8 @@ def run(args: argparse.Namespace) -> int:
 
     path = args.config or resource_path(DEFAULT_CONFIG)
     config = read_config(path, SurvivalConfig)
-    dynamics, assistant = choose_dynamics(config.futures.dynamics), choose_assistant(config.futures.assistant)
+    dynamics = choose_dynamics(config.futures.dynamics, args.device)
+    assistant = choose_assistant(config.futures.assistant, args.device)
     if not args.export_only:
         try:
             with counted("simulating futures", None) as progress:

@@ -64,3 +64,16 @@ def test_several_processes_are_refused_before_any_case_is_read(cohort, tmp_path,
         fit.train_survival(cohort, tmp_path / "work", SurvivalConfig(), None, None, device="cpu")
     assert main(["train", "survival", "--cohort", str(cohort), "--work", str(tmp_path / "work")]) == 2
     assert "torchrun started 2" in capsys.readouterr().err and not (tmp_path / "work").exists()
+
+
+def test_the_models_that_make_futures_run_where_the_training_does(cohort, tmp_path, monkeypatch):
+    import mewm.assistant.choose
+    import mewm.dynamics.choose
+
+    asked = []
+    monkeypatch.setattr(mewm.dynamics.choose, "choose_dynamics", lambda *given: asked.append(given))
+    monkeypatch.setattr(mewm.assistant.choose, "choose_assistant", lambda *given: asked.append(given))
+    monkeypatch.setattr(fit, "train_survival", lambda *given, device, **others: asked.append(device) or 0.5)
+    given = ["--cohort", str(cohort), "--work", str(tmp_path / "work"), "--device", "cuda:1"]
+    assert main(["train", "survival", *given]) == 0
+    assert asked == [("mechanistic", "cuda:1"), ("intensity", "cuda:1"), "cuda:1"]

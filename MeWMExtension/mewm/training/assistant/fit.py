@@ -7,7 +7,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -124,11 +124,28 @@ def _differences(path: Path, settings: dict[str, Any]) -> str:
     return " and ".join([*told, *(["another cohort"] if cohort != settings["cohort"] else [])])
 
 
+def process_device(device: str, environment: Mapping[str, str]) -> tuple[str, dict[str, str]]:
+    """Return what nnU-Net's process is told of a device: its name there, and the variables that say which GPU it is.
+
+    nnU-Net's trainer takes the first GPU that it sees whatever it is told, so it is shown only the one it shall take.
+
+    Args:
+        device: ``"cpu"``, ``"mps"``, ``"cuda"``, or a GPU by its number here such as ``"cuda:1"``.
+        environment: the variables of this process; where they hide GPUs, the number counts those that are left.
+    """
+    kind, _, number = device.partition(":")
+    if kind != "cuda" or not number:
+        return kind, {}
+    visible = [name.strip() for name in environment.get("CUDA_VISIBLE_DEVICES", "").split(",") if name.strip()]
+    return kind, {"CUDA_VISIBLE_DEVICES": visible[int(number)] if visible else number}
+
+
 def _run(work: Path, device: str, tell: Tell) -> None:
-    command = [sys.executable, "-m", "mewm.training.assistant.nnunet_process", str(work), device]
+    name, shown = process_device(device, os.environ)
+    command = [sys.executable, "-m", "mewm.training.assistant.nnunet_process", str(work), name]
     # The same mewm there as here, however it was found.
     paths = [str(Path(__file__).resolve().parents[3]), *filter(None, [os.environ.get("PYTHONPATH")])]
-    environment = os.environ | {"PYTHONPATH": os.pathsep.join(paths)}
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join(paths)} | shown
     log = work / LOG
     with log.open("a", encoding="utf-8") as errors:
         process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=errors, text=True, env=environment)
