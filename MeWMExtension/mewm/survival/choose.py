@@ -11,6 +11,7 @@ from mewm.resources import resource_path
 
 if TYPE_CHECKING:
     from mewm.roles import SurvivalModel
+    from mewm.survival.cox import CoxSurvival
 
 DEFAULT = "cox"
 BUNDLES = {"attention": "survival_attention"}
@@ -42,7 +43,7 @@ def choose_survival(name: str = DEFAULT, device: str | None = None) -> SurvivalM
         device: where a network runs: ``"cpu"``, ``"cuda"``, ``"mps"``; the fastest without it.
 
     Raises:
-        InputError: the name is unknown, or the model has no weights here.
+        InputError: the name is unknown, the model has no weights here, or it does not look at simulated futures.
         ResourceError: torch is missing, or a file of the bundle is missing or was changed.
     """
     from mewm.survival.cox import FILE, CoxSurvival
@@ -58,7 +59,7 @@ def choose_survival(name: str = DEFAULT, device: str | None = None) -> SurvivalM
                 f"The survival model {name!r} {why}; choose one of {', '.join(survival_names())}, or a bundle's folder."
             )
         if (folder / FILE).is_file():
-            return CoxSurvival.load(folder)
+            return _of_futures(CoxSurvival.load(folder), folder)
     try:
         from mewm.compute import choose_device
         from mewm.survival.attention.model import load_survival
@@ -68,3 +69,15 @@ def choose_survival(name: str = DEFAULT, device: str | None = None) -> SurvivalM
         raise ResourceError(
             f"The survival model {name!r} needs {error.name}, which is not installed; pip install 'mewm[learned]'."
         ) from error
+
+
+def _of_futures(model: CoxSurvival, folder: Path) -> CoxSurvival:
+    """Return the model unless it is a Cox regression on other numbers: its file is of the same kind."""
+    from mewm.survival.covariates import NAMES
+
+    if other := [name for name in model.coefficients if name not in NAMES]:
+        raise InputError(
+            f"The Cox regression in {folder} looks at {other[0]}, which a simulated future does not tell; give one of "
+            "mewm train cox."
+        )
+    return model

@@ -19,8 +19,18 @@ from mewm.dynamics.effects import protocol_toxicity
 from mewm.roi import Roi
 from mewm.roles import Tissue
 
+NAMES = (
+    "log_viable_ml",
+    "viable_share",
+    "treatment_burden",
+    "liver_impairment",
+    "log_afp",
+    "portal_vein_thrombosis",
+    "multinodular",
+    "ecog",
+)
+"""What :func:`covariates` returns."""
 _CLASS_POINTS = {"A": 5.4, "B": 7.5, "C": 11.0}
-
 
 # Share of a treatment's load that a healthy liver feels; a unit of impairment adds the whole load.
 _HEALTHY_SHARE = 0.5
