@@ -33,6 +33,21 @@ def test_what_cannot_be_trained_is_refused_at_once(model, arguments, told, tmp_p
 
 
 @pytest.mark.parametrize(
+    ("command", "told"),
+    [
+        (["train", "cox", "--cohort", "nosuch"], "holds no cohort"),
+        (["train", "clinical-cox", "--table", "nosuch.csv"], "nosuch.csv does not exist"),
+    ],
+)
+def test_a_regression_without_its_data_is_refused_and_leaves_nothing_behind(command, told, tmp_path):
+    given = [sys.executable, "-m", "mewm", *command, "--out", "out"]
+    found = subprocess.run(given, capture_output=True, text=True, cwd=tmp_path)
+    assert found.returncode == 2 and found.stdout == ""
+    assert found.stderr.startswith("mewm: ") and told in found.stderr and found.stderr.count("\n") == 1
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
     "command",
     [
         ["train", "dynamics", "--cohort", "c", "--work", "w", "--test-cases", "0"],
