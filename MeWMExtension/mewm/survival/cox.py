@@ -40,9 +40,11 @@ class CoxSurvival:
         means: training mean of each covariate; the risk is 0 there.
         medians: training median of each covariate, taken where a fact is not stated.
         scale: survival of a patient at the means, and how sure it is.
-        familiarity: what the training cases were like; ``None`` where the bundle does not say.
         provenance: the data and command the weights came from.
         sha256: digest of the weights' file.
+        familiarity: what the training cases were like; ``None`` where the bundle does not say.
+        impairment: liver impairment of a patient whose facts state none, so that a treatment costs something in him
+            too; ``None`` where the bundle does not say.
     """
 
     coefficients: Mapping[str, float]
@@ -52,6 +54,7 @@ class CoxSurvival:
     provenance: Mapping[str, Any]
     sha256: str
     familiarity: Familiarity | None = None
+    impairment: float | None = None
     name = "cox"
 
     @classmethod
@@ -75,14 +78,17 @@ class CoxSurvival:
         if data.get("schema") != SCHEMA:
             raise ResourceError(f"The survival model in {folder} is not of the schema {SCHEMA}; train it anew.")
         rows = data["covariates"]
+        medians = {k: float(v["median"]) for k, v in rows.items()}
+        impairment = data.get("impairment", medians.get("liver_impairment"))
         return cls(
             coefficients={k: float(v["coefficient"]) for k, v in rows.items()},
             means={k: float(v["mean"]) for k, v in rows.items()},
-            medians={k: float(v["median"]) for k, v in rows.items()},
+            medians=medians,
             scale=Baseline.parse(data),
             provenance=data["provenance"],
             sha256=digest,
             familiarity=Familiarity.parse(data["familiarity"]) if "familiarity" in data else None,
+            impairment=None if impairment is None else float(impairment),
         )
 
     def score(self, roi: Roi, post_ct: np.ndarray, tissue: np.ndarray, protocol: Protocol) -> RiskScore:
@@ -102,7 +108,7 @@ class CoxSurvival:
             InputError: the protocol holds an agent without a known effect.
         """
         contributions: dict[str, float] = {}
-        values = covariates(roi, tissue, protocol, unstated_impairment=self.medians.get("liver_impairment"))
+        values = covariates(roi, tissue, protocol, unstated_impairment=self.impairment)
         for name, coefficient in self.coefficients.items():
             value = values[name]
             label = name if value is not None else f"{name} (not stated)"

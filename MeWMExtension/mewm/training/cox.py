@@ -117,6 +117,8 @@ def fit_cox(
             }
             for name in names
         },
+        # Also where it is no covariate because all were alike: a treatment's burden needs it.
+        "impairment": _median(train.liver_impairment),
         **baseline_values(Baseline(survival, log_error, slope_error)),
         "familiarity": _familiar(train, train_rows).to_dict(),
         "figures": figures,
@@ -234,6 +236,10 @@ def _familiar(train: pd.DataFrame, rows: Sequence[CohortRow]) -> Familiarity:
         ],
         [row.protocol for row in rows],
     )
+
+
+def _median(values: pd.Series) -> float | None:
+    return float(values.median()) if values.notna().any() else None
 
 
 def _rounded(found: Estimate) -> dict[str, float]:
