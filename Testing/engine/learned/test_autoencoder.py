@@ -322,6 +322,16 @@ def test_a_finished_training_is_not_done_again_and_another_cohort_is_refused(tra
     )
 
 
+def test_a_checkpoint_of_other_settings_is_not_exported(trained_bundle, tmp_path, capsys):
+    folder, _, arguments = trained_bundle
+    other = tmp_path / "other.yaml"
+    other.write_text((folder / "train.yaml").read_text().replace("adversarial: 0.01", "adversarial: 0.02"))
+    export = ["--config", str(other), "--export-only", "--out", str(tmp_path / "out")]
+    assert main(["train", "autoencoder", *arguments, *export]) == 2
+    assert "other settings (losses)" in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
+
+
 def test_an_autoencoder_that_was_stopped_ends_with_the_same_weights(trained_bundle, cohort, tmp_path):
     """Discriminator, noise, crops and averages go on as if nothing had happened."""
     folder, _, _ = trained_bundle

@@ -289,6 +289,36 @@ def test_a_finished_training_is_not_done_again_but_exported(bundles, capsys):
     assert (folder / "again" / "models" / "model.safetensors").read_bytes() == weights
 
 
+@pytest.mark.parametrize(
+    ("changed", "named"),
+    [
+        ({"loop": {**TINY["loop"], "seed": 2}}, "(seed)"),
+        ({"attenuation": {"share": 0.5}}, "(attenuation)"),
+        ({"network": {**TINY["network"], "widths": [24, 24]}}, "(network)"),
+    ],
+)
+def test_a_checkpoint_of_other_settings_is_not_exported(bundles, tmp_path, capsys, changed, named):
+    _, command = bundles
+    (tmp_path / "other.yaml").write_text(yaml.safe_dump({**TINY, **changed}), encoding="utf-8")
+    export = ["--config", str(tmp_path / "other.yaml"), "--export-only", "--out", str(tmp_path / "out")]
+    assert main([*command, *export]) == 2
+    assert f"begun with other settings {named}" in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_checkpoint_of_another_autoencoder_is_not_exported(bundles, tmp_path, capsys):
+    _, command = bundles
+    network = {"widths": [8, 16], "encoder_blocks": [1, 1], "decoder_blocks": [1, 1]}
+    definition = {"_target_": "mewm.dynamics.autoencoder.network.Autoencoder", **network}
+    state = {name: value + 0.01 for name, value in Autoencoder(**network).state_dict().items()}
+    other = tmp_path / "other"
+    write_bundle(
+        other, state=state, metadata={"task": "autoencoder"}, inference={"network_def": definition}, train="", card=""
+    )
+    assert main([*command, "--autoencoder", str(other), "--export-only", "--out", str(tmp_path / "out")]) == 2
+    assert "other settings (autoencoder)" in capsys.readouterr().err
+
+
 def test_another_autoencoder_is_refused(bundles, tmp_path):
     folder, _ = bundles
     state = {name: value + 0.01 for name, value in Autoencoder(widths=(8, 16)).state_dict().items()}

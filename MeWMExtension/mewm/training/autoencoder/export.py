@@ -20,9 +20,10 @@ from mewm.evaluation.intervals import bootstrap
 from mewm.roi import GRID
 from mewm.training.autoencoder.card import model_card
 from mewm.training.autoencoder.config import AutoencoderConfig
-from mewm.training.autoencoder.fit import CHECKPOINTS, summarise
+from mewm.training.autoencoder.fit import CHECKPOINTS, LEARNER, decisive, summarise
 from mewm.training.autoencoder.reconstruction import figures_of, reconstruct, scans_of
-from mewm.training.checkpoint import BEST, load_checkpoint
+from mewm.training.best import load_best
+from mewm.training.loop import described
 from mewm.training.volumes import table_hash
 
 STANDARDISED_ON = 32
@@ -58,7 +59,8 @@ def export_autoencoder(
     """
     where = device or torch.device("cpu")
     data = read_cohort(Path(cohort))
-    network, steps = best_network(work, config, where)
+    network, steps = best_network(Path(work), config, decisive(data, config))
+    network.to(where)
     rows = data.split("train")[:STANDARDISED_ON]
     test = data.split("test")[:cases]
     if not rows or not test:
@@ -82,25 +84,20 @@ def export_autoencoder(
     )
 
 
-def best_network(work: Path, config: AutoencoderConfig, device: torch.device) -> tuple[Autoencoder, int]:
+def best_network(work: Path, config: AutoencoderConfig, settings: Mapping[str, Any]) -> tuple[Autoencoder, int]:
     """Return the network of the best checkpoint (averaged weights where there are any) and the step it was saved at.
+
+    Args:
+        work: the training's folder.
+        config: its configuration.
+        settings: what else decides the result (:func:`mewm.training.autoencoder.fit.decisive`).
 
     Raises:
         InputError: there is no checkpoint, or it is of another configuration.
     """
-    state = load_checkpoint(Path(work) / CHECKPOINTS / BEST, device)
-    learner = state["learners"]["autoencoder"]
-    weights = learner["module"]
-    if learner["averaged"] is not None:
-        weights = {k.removeprefix("module."): v for k, v in learner["averaged"].items() if k.startswith("module.")}
     network = Autoencoder(**config.network)
-    try:
-        network.load_state_dict(weights)
-    except RuntimeError as error:
-        raise InputError(
-            f"The checkpoint in {work} was trained with another network; give the configuration it was trained with."
-        ) from error
-    return network.to(device).eval().requires_grad_(False), int(state["step"])
+    step = load_best(network, LEARNER, work / CHECKPOINTS, described(config.loop, settings))
+    return network.eval().requires_grad_(False), step
 
 
 def standardise(

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from torch.utils.tensorboard import SummaryWriter
 
 CHECKPOINTS = "checkpoints"
+LEARNER = "autoencoder"
 _PICTURED = 8
 
 
@@ -79,9 +80,14 @@ def train_autoencoder(
             Path(work) / CHECKPOINTS,
             group,
             validate=validate,
-            config={**{k: v for k, v in asdict(config).items() if k != "loop"}, "cohort": table_hash(data)},
+            config=decisive(data, config),
             tell=tell if group.first else None,
         )
+
+
+def decisive(data: Cohort, config: AutoencoderConfig) -> dict[str, Any]:
+    """Return what decides the result of a training besides the settings of its loop."""
+    return {**{k: v for k, v in asdict(config).items() if k != "loop"}, "cohort": table_hash(data)}
 
 
 def make_learners(config: AutoencoderConfig, group: Processes, begin_with: Path | None = None) -> dict[str, Learner]:
@@ -99,14 +105,12 @@ def make_learners(config: AutoencoderConfig, group: Processes, begin_with: Path 
     network = network.to(group.device, memory_format=torch.channels_last_3d)
     start = int(config.losses.adversarial_from * config.loop.steps)
     if not config.losses.adversarial:
-        return {"autoencoder": Learner(network, generator_loss(network, config.losses, None, 0), config.autoencoder)}
+        return {LEARNER: Learner(network, generator_loss(network, config.losses, None, 0), config.autoencoder)}
     discriminator = make_discriminator(**config.discriminator_network).to(group.device)
     # The discriminator learns a while before it is listened to.
     heard = start + (config.loop.steps - start) // 20
     return {
-        "autoencoder": Learner(
-            network, generator_loss(network, config.losses, discriminator, heard), config.autoencoder
-        ),
+        LEARNER: Learner(network, generator_loss(network, config.losses, discriminator, heard), config.autoencoder),
         "discriminator": Learner(discriminator, discriminator_loss(discriminator), config.discriminator, start=start),
     }
 
@@ -135,7 +139,7 @@ def _validation(
     scans = held_out(data, "val", config.validation_cases)
 
     def validate(modules: Mapping[str, nn.Module], board: SummaryWriter, step: int) -> dict[str, float]:
-        network = modules["autoencoder"]
+        network = modules[LEARNER]
         assert isinstance(network, Autoencoder)
         made, latents = zip(*(reconstruct(network, scan.ct, group.device) for scan in scans), strict=True)
         found = [figures_of(scan, volume) for scan, volume in zip(scans, made, strict=True)]

@@ -23,10 +23,11 @@ from mewm.errors import InputError
 from mewm.evaluation.intervals import Estimate, bootstrap_mean
 from mewm.evaluation.truth_metrics import correlation, quantities
 from mewm.measure import measure
-from mewm.training.checkpoint import BEST, load_checkpoint
+from mewm.training.best import load_best
 from mewm.training.dynamics.card import model_card
 from mewm.training.dynamics.config import DynamicsConfig
-from mewm.training.dynamics.fit import CHECKPOINTS, LEARNER, network_arguments
+from mewm.training.dynamics.fit import CHECKPOINTS, LEARNER, decisive, network_arguments
+from mewm.training.loop import described
 from mewm.training.volumes import table_hash
 
 QUANTITIES = ("viable_fraction", "lipiodol_fraction", "viable_ml", "lipiodol_ml", "necrosis_ml")
@@ -60,7 +61,7 @@ def export_dynamics(
         InputError: there is no checkpoint, it belongs to another configuration, or the folder cannot be written.
     """
     data = read_cohort(Path(cohort))
-    model, step = best_model(Path(work), config, codec.channels)
+    model, step = best_model(Path(work), config, codec.channels, decisive(data, config, codec))
     rows = data.split("test")[:cases]
     if not rows:
         raise InputError(f"The cohort {cohort} has no case in its test split; choose another.")
@@ -83,27 +84,22 @@ def export_dynamics(
     )
 
 
-def best_model(work: Path, config: DynamicsConfig, channels: int) -> tuple[ActionDiffusion, int]:
+def best_model(
+    work: Path, config: DynamicsConfig, channels: int, settings: Mapping[str, Any]
+) -> tuple[ActionDiffusion, int]:
     """Return the model of the best checkpoint (averaged weights where there are any) and the step it was saved at.
+
+    Args:
+        work: the training's folder.
+        config: its configuration.
+        channels: of a latent voxel.
+        settings: what else decides the result (:func:`mewm.training.dynamics.fit.decisive`).
 
     Raises:
         InputError: there is no checkpoint, or it is of another configuration.
     """
-    state = load_checkpoint(work / CHECKPOINTS / BEST)
-    learner = state["learners"][LEARNER]
-    weights = dict(learner["module"])
-    if learner["averaged"] is not None:
-        averaged = {k.removeprefix("module."): v for k, v in learner["averaged"].items() if k.startswith("module.")}
-        # The spread is a buffer: the average's is that of its birth, which is the same.
-        weights |= averaged
     model = ActionDiffusion(**network_arguments(config, tuple(load_action_base().agents), channels))
-    try:
-        model.load_state_dict(weights)
-    except RuntimeError as error:
-        raise InputError(
-            f"The checkpoint in {work} was trained with another network; give the configuration it was trained with."
-        ) from error
-    return model, int(state["step"])
+    return model, load_best(model, LEARNER, work / CHECKPOINTS, described(config.loop, settings))
 
 
 def measure_split(

@@ -90,7 +90,6 @@ def train_dynamics(
         )
         learner = Learner(model, diffusion_loss(model, config.objective, config.contrastive), config.denoiser)
         validate = _validation(data, codec, config, work, group) if group.first else None
-        described = {k: v for k, v in asdict(config).items() if k not in ("loop", "sampler", "name")}
         return train(
             {LEARNER: learner},
             draws,
@@ -98,9 +97,15 @@ def train_dynamics(
             work / CHECKPOINTS,
             group,
             validate=validate,
-            config={**described, "cohort": table_hash(data), "autoencoder": codec.sha256},
+            config=decisive(data, config, codec),
             tell=tell if group.first else None,
         )
+
+
+def decisive(data: Cohort, config: DynamicsConfig, codec: Codec) -> dict[str, Any]:
+    """Return what decides the result of a training besides the settings of its loop."""
+    settings = {k: v for k, v in asdict(config).items() if k not in ("loop", "sampler", "name")}
+    return {**settings, "cohort": table_hash(data), "autoencoder": codec.sha256}
 
 
 def make_model(config: DynamicsConfig, agents: tuple[str, ...], channels: int) -> ActionDiffusion:

@@ -12,16 +12,15 @@ import torch
 import mewm
 from mewm.bundle import NOTICE, Bundle, write_bundle
 from mewm.cohort.dataset import Cohort, read_cohort
-from mewm.errors import InputError
 from mewm.evaluation.intervals import Estimate
 from mewm.evaluation.survival_metrics import c_index
 from mewm.roles import AssistantModel, DynamicsModel
 from mewm.survival.attention.model import TITLE
 from mewm.survival.attention.network import SurvivalNetwork
 from mewm.survival.familiarity import MEASURED, Familiarity, stated
+from mewm.training.best import load_best
 from mewm.training.calibration import calibrate
-from mewm.training.checkpoint import BEST, load_checkpoint
-from mewm.training.loop import described, require_same
+from mewm.training.loop import described
 from mewm.training.survival.artefacts import Artefacts, artefacts
 from mewm.training.survival.card import model_card
 from mewm.training.survival.config import SurvivalConfig
@@ -123,21 +122,8 @@ def best_network(work: Path, config: SurvivalConfig, settings: Mapping[str, Any]
     Raises:
         InputError: there is no checkpoint, or it is of another configuration.
     """
-    state = load_checkpoint(work / CHECKPOINTS / BEST)
-    require_same(state, described(config.loop, settings), work / CHECKPOINTS)
-    learner = state["learners"][LEARNER]
-    weights = dict(learner["module"])
-    if learner["averaged"] is not None:
-        averaged = {k.removeprefix("module."): v for k, v in learner["averaged"].items() if k.startswith("module.")}
-        weights |= averaged
     network = SurvivalNetwork(**network_arguments(config))
-    try:
-        network.load_state_dict(weights)
-    except RuntimeError as error:
-        raise InputError(
-            f"The checkpoint in {work} was trained with another network; give the configuration it was trained with."
-        ) from error
-    return network, int(state["step"])
+    return network, load_best(network, LEARNER, work / CHECKPOINTS, described(config.loop, settings))
 
 
 def familiar(regions: FutureRegions, cases: list[int]) -> Familiarity:
