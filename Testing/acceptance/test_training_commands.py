@@ -32,6 +32,31 @@ def test_what_cannot_be_trained_is_refused_at_once(model, arguments, told, tmp_p
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.parametrize("model", ["autoencoder", "dynamics", "survival"])
+@pytest.mark.parametrize(
+    ("stop", "told"),
+    [
+        ("Cancelled", "stopped after step 3; the same command goes on"),
+        ("KeyboardInterrupt", "the same command goes on"),
+    ],
+)
+def test_a_stopped_training_says_that_it_goes_on(model, stop, told, tmp_path, monkeypatch, capsys):
+    """Ctrl-C while cases are prepared is no less kept than one while the network learns."""
+    for package in ("torch", "tensorboard", "open_clip", "lifelines", "yaml"):
+        pytest.importorskip(package, reason="the 'learned' and 'evaluation' extras are not installed")
+    from mewm.cli import main
+    from mewm.errors import Cancelled
+
+    def interrupted(*given, **named):
+        raise {"Cancelled": Cancelled, "KeyboardInterrupt": KeyboardInterrupt}[stop](told)
+
+    monkeypatch.setattr(f"mewm.training.{model}.fit.train_{model}", interrupted)
+    monkeypatch.setattr("mewm.cohort.dataset.read_cohort", lambda folder: None)
+    assert main(["train", model, "--cohort", str(tmp_path), "--work", str(tmp_path), "--device", "cpu"]) == 130
+    said = capsys.readouterr()
+    assert told in said.out + said.err and "nothing was written" not in said.err
+
+
 @pytest.mark.parametrize(
     ("command", "told"),
     [

@@ -8,7 +8,7 @@ from pathlib import Path
 from mewm.cli import train_assistant, train_dynamics, train_survival
 from mewm.cli.report import counted
 from mewm.cli.training_arguments import check_training_arguments
-from mewm.cli.training_report import is_first_process, print_now, training_line
+from mewm.cli.training_report import completed, is_first_process, print_now, training_line
 from mewm.cli.whole_numbers import from_one
 
 
@@ -50,7 +50,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         "--export-only", action="store_true", help="write the bundle of the best checkpoint so far; do not train"
     )
     parser.add_argument("--test-cases", type=from_one, metavar="N", help="measure on N test cases only (default: all)")
-    parser.set_defaults(run=autoencoder)
+    parser.set_defaults(run=autoencoder, resumes=True)
     train_dynamics.add_parser(models)
     train_survival.add_parser(models)
     train_assistant.add_parser(models)
@@ -80,7 +80,7 @@ def clinical_cox(args: argparse.Namespace) -> int:
 
 def autoencoder(args: argparse.Namespace) -> int:
     """Train the autoencoder, then measure it and write its bundle."""
-    from mewm.errors import Cancelled, ResourceError
+    from mewm.errors import ResourceError
 
     check_training_arguments(args)
     try:
@@ -98,9 +98,9 @@ def autoencoder(args: argparse.Namespace) -> int:
     path = args.config or resource_path("Models/dynamics_autoencoder/configs/train.yaml")
     config = read_config(path, AutoencoderConfig)
     if not args.export_only:
-        try:
-            with counted("reading cases", None) as progress:
-                best = train_autoencoder(
+        with counted("reading cases", None) as progress:
+            done = completed(
+                lambda: train_autoencoder(
                     args.cohort,
                     args.work,
                     config,
@@ -109,13 +109,11 @@ def autoencoder(args: argparse.Namespace) -> int:
                     tell=training_line,
                     warn=print_now,
                     reading=progress,
-                )
-        except Cancelled as stopped:
-            # What was learnt is kept, unlike in every other command.
-            print_now(str(stopped))
+                ),
+                args.work,
+            )
+        if not done:
             return 130
-        if is_first_process():
-            print_now(f"best validation figure: {best:.4f}; checkpoints in {args.work}")
     if args.out is not None and is_first_process():
         with counted("measuring cases", None) as progress:
             bundle = export_autoencoder(

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from mewm.cli.report import counted
 from mewm.cli.training_arguments import check_training_arguments
-from mewm.cli.training_report import is_first_process, print_now, training_line
+from mewm.cli.training_report import completed, is_first_process, training_line
 from mewm.cli.whole_numbers import from_one
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ def add_parser(models: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
         "--export-only", action="store_true", help="write the bundle of the best checkpoint so far; do not train"
     )
     parser.add_argument("--test-cases", type=from_one, metavar="N", help="measure on N test cases only (default: all)")
-    parser.set_defaults(run=run)
+    parser.set_defaults(run=run, resumes=True)
 
 
 def run(args: argparse.Namespace) -> int:
@@ -66,10 +66,14 @@ def run(args: argparse.Namespace) -> int:
 
     if not args.export_only:
         with counted("encoding cases", None) as progress:
-            best = train_dynamics(
-                args.cohort, args.work, config, codec, device=args.device, tell=training_line, reading=progress
+            done = completed(
+                lambda: train_dynamics(
+                    args.cohort, args.work, config, codec, device=args.device, tell=training_line, reading=progress
+                ),
+                args.work,
             )
-        print_now(f"best validation figure: {best:.4f}; checkpoints in {args.work}")
+        if not done:
+            return 130
     if args.out is not None and is_first_process():
         with counted("measuring cases", None) as progress:
             bundle = export_dynamics(

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from mewm.cli.report import counted
 from mewm.cli.training_arguments import check_training_arguments
-from mewm.cli.training_report import print_now, training_line
+from mewm.cli.training_report import completed, training_line
 
 DEFAULT_CONFIG = "Models/survival_attention/configs/train.yaml"
 
@@ -32,7 +32,7 @@ def add_parser(models: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
 
 def run(args: argparse.Namespace) -> int:
     """Train the survival model, then calibrate it and write its bundle."""
-    from mewm.errors import Cancelled, ResourceError
+    from mewm.errors import ResourceError
     from mewm.training.one_process import require_one_process
 
     check_training_arguments(args)
@@ -56,9 +56,9 @@ def run(args: argparse.Namespace) -> int:
     dynamics = choose_dynamics(config.futures.dynamics, args.device)
     assistant = choose_assistant(config.futures.assistant, args.device)
     if not args.export_only:
-        try:
-            with counted("simulating futures", None) as progress:
-                best = train_survival(
+        with counted("simulating futures", None) as progress:
+            done = completed(
+                lambda: train_survival(
                     args.cohort,
                     args.work,
                     config,
@@ -67,12 +67,11 @@ def run(args: argparse.Namespace) -> int:
                     device=args.device,
                     tell=training_line,
                     reading=progress,
-                )
-        except Cancelled as stopped:
-            # What was learnt is kept, unlike in every other command.
-            print_now(str(stopped))
+                ),
+                args.work,
+            )
+        if not done:
             return 130
-        print_now(f"best validation figure: {best:.4f}; checkpoints in {args.work}")
     if args.out is not None:
         bundle = export_survival(
             args.cohort,

@@ -3,10 +3,35 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
+from pathlib import Path
 from typing import TYPE_CHECKING
+
+from mewm.errors import Cancelled
 
 if TYPE_CHECKING:
     from mewm.training.loop import Report
+
+
+def completed(train: Callable[[], float], work: Path) -> bool:
+    """Run a training and tell its best validation figure; a stop is told too.
+
+    Args:
+        train: trains to the end and returns the figure.
+        work: the training's folder.
+
+    Returns:
+        Whether it came to its end.
+    """
+    try:
+        best = train()
+    except Cancelled as stopped:
+        # What was learnt is kept, unlike in every other command.
+        print_now(str(stopped))
+        return False
+    if is_first_process():
+        print_now(f"best validation figure: {best:.4f}; checkpoints in {work}")
+    return True
 
 
 def training_line(report: Report) -> None:
