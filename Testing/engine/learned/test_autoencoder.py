@@ -16,6 +16,7 @@ from mewm.bundle import METADATA, NOTICE  # noqa: E402
 from mewm.cli import main  # noqa: E402
 from mewm.cohort.dataset import read_cohort, write_table  # noqa: E402
 from mewm.cohort.simulate import simulate_cohort  # noqa: E402
+from mewm.dynamics.autoencoder.bottleneck import VectorBottleneck  # noqa: E402
 from mewm.dynamics.autoencoder.codec import CtAutoencoder, load_autoencoder  # noqa: E402
 from mewm.dynamics.autoencoder.network import Autoencoder, fold, from_window, to_window, unfold  # noqa: E402
 from mewm.errors import Cancelled, InputError, ResourceError  # noqa: E402
@@ -191,6 +192,19 @@ def test_the_collapse_of_monais_vqvae_is_noticed_though_its_error_is_that_of_a_s
 def test_silent_channels_are_a_collapse_too():
     assert "5 of 8 latent channels" in collapsed(0.9, np.array([1, 1, 1, 0, 0, 0, 0, 0.01]))
     assert collapsed(0.9, np.array([1, 1, 1, 1, 1, 0, 0, 0.01])) == ""
+
+
+def test_near_codes_stay_apart_where_the_network_computes_in_16_bits():
+    pytest.importorskip("monai", reason="the 'learned' extra is not installed")
+    torch.manual_seed(0)
+    bottleneck = VectorBottleneck(8, codes=CODES).eval()
+    bottleneck.quantizer.embedding.weight.data = 3 + 0.02 * torch.randn(CODES, 8)
+    latent = bottleneck.snap(3 + 0.02 * torch.randn(1, 8, 6, 6, 6))
+    codes = bottleneck.codes(latent)
+    with torch.autocast("cpu", torch.bfloat16):
+        assert torch.equal(bottleneck.codes(latent), codes)
+        assert torch.equal(bottleneck.snap(latent), latent)
+        assert torch.allclose(bottleneck(latent).latent, latent)
 
 
 def test_an_unknown_bottleneck_is_one_sentence():

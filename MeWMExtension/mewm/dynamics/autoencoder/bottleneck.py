@@ -118,7 +118,8 @@ class VectorBottleneck(nn.Module):
             if int(self.batches) % self.REVIVE_EVERY == 0:
                 self._revive(encoded.detach(), generator)
             self.batches += 1
-        quantized, penalty, _ = self.quantizer(encoded)
+        with _full_precision(encoded):
+            quantized, penalty, _ = self.quantizer(encoded)
         return Coded(quantized, penalty)
 
     def mode(self, encoded: torch.Tensor) -> torch.Tensor:
@@ -127,11 +128,13 @@ class VectorBottleneck(nn.Module):
 
     def snap(self, latent: torch.Tensor) -> torch.Tensor:
         """Replace every latent voxel by its nearest code."""
-        return self.quantizer.embed(self.codes(latent))
+        with _full_precision(latent):
+            return self.quantizer.embed(self.codes(latent))
 
     def codes(self, latent: torch.Tensor) -> torch.Tensor:
         """Return the index of the nearest code, (N, d, h, w)."""
-        return self.quantizer.quantize(latent)[2]
+        with _full_precision(latent):
+            return self.quantizer.quantize(latent.float())[2]
 
     def _revive(self, encoded: torch.Tensor, generator: torch.Generator | None) -> None:
         flat = encoded.movedim(1, -1).reshape(-1, encoded.shape[1])
@@ -146,6 +149,11 @@ class VectorBottleneck(nn.Module):
             # Each process has other latents; all need one codebook.
             for value in self.quantizer.state_dict().values():
                 torch.distributed.broadcast(value, src=0)
+
+
+def _full_precision(latent: torch.Tensor) -> torch.autocast:
+    """Return a context without 16 bits: MONAI leaves them for CUDA alone, and in bfloat16 near codes are one."""
+    return torch.autocast(latent.device.type, enabled=False)
 
 
 _KINDS: dict[str, Callable[..., nn.Module]] = {
