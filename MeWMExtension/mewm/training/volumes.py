@@ -15,10 +15,11 @@ import SimpleITK as sitk
 from mewm.cohort.dataset import Cohort, CohortRow, load_images
 from mewm.errors import InputError
 from mewm.roi import GRID
+from mewm.training.on_disk import OnDisk
 
 
 @dataclass(frozen=True, eq=False)
-class Volumes:
+class Volumes(OnDisk):
     """CTs of some cases of a cohort before and after treatment.
 
     Attributes:

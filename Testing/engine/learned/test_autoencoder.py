@@ -2,6 +2,7 @@
 
 import json
 import os
+import pickle
 import shutil
 import signal
 
@@ -259,6 +260,13 @@ def test_crops_lie_in_the_ct_and_on_the_lesion(cohort, tmp_path):
     assert np.isin(np.unique(crop.numpy().astype(int)), volumes.ct).all()
     with pytest.raises(InputError, match="multiple of 4"):
         crop_draws(volumes, Crops(edge=18), seed=1)
+
+
+def test_crops_can_be_drawn_in_a_worker_that_was_not_forked(cohort, tmp_path):
+    draws = crop_draws(open_volumes(cohort, cohort.split("train"), tmp_path), Crops(edge=16), seed=1)
+    packed = pickle.dumps(draws)
+    assert len(packed) < 50_000, "a worker opens the file of CTs itself"
+    assert torch.equal(pickle.loads(packed)[3]["ct"], draws[3]["ct"])
 
 
 def test_the_shipped_configurations_are_read():

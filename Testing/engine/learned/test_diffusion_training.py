@@ -1,6 +1,7 @@
 """Training the learned dynamics: examples, loss, a toy world it has to learn, and the way from cohort to bundle."""
 
 import json
+import pickle
 from dataclasses import replace
 
 import numpy as np
@@ -158,6 +159,16 @@ def test_a_batch_holds_anchors_then_partners(latents):
     assert torch.equal(given.agents[:3][same].sort().values, given.agents[3:][same].sort().values)
     places = [int(k) for k in range(3) if np.array_equal(case.pre[0], latents.volumes[k, PRE].astype(np.float32))]
     assert np.array_equal(case.masked[0], latents.volumes[places[0], ATTENUATED].astype(np.float32))
+
+
+def test_pairs_can_be_drawn_in_a_worker_that_was_not_forked(latents):
+    model = tiny_model()
+    draws = pair_draws(latents, AGENTS, model.action.tower, model.action.places, 0.5, seed=1)
+    packed = pickle.dumps(draws)
+    assert len(packed) < 50_000, "a worker opens the file of latents itself"
+    again = pickle.loads(packed)[1]
+    assert all(torch.equal(value, again[name]) for name, value in draws[1].items())
+    assert np.array_equal(pickle.loads(pickle.dumps(latents.first(1))).volumes, latents.volumes[:1])
 
 
 @pytest.mark.parametrize("prediction", PREDICTIONS)

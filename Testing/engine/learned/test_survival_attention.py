@@ -1,6 +1,7 @@
 """The learned survival model: its parts, a toy world it has to learn, and the way from cohort to bundle to search."""
 
 import json
+import pickle
 from dataclasses import replace
 from pathlib import Path
 
@@ -300,6 +301,10 @@ def test_facts_are_hidden_now_and_then_and_simulated_futures_come_in_their_share
     unstated = np.mean([bool(torch.isnan(e["numbers"][network.names.index("log_afp")])) for e in examples])
     assert 0.3 < simulated < 0.7 and 0.15 < unstated < 0.55
     assert torch.equal(draws[7]["regions"], draws[7]["regions"])
+    # Where worker processes are not forked they get their examples so.
+    packed = pickle.dumps(draws)
+    assert len(packed) < regions.ct.nbytes / 2
+    assert torch.equal(pickle.loads(packed)[7]["regions"], draws[7]["regions"])
     seen, numbers = plain_example(regions, 0, READ, network.names)
     network.eval()
     with torch.no_grad():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -14,19 +15,21 @@ from mewm.training.draws import Draws
 from mewm.training.volumes import Volumes
 
 
-def crop_draws(volumes: Volumes, settings: Crops, seed: int) -> Draws:
-    """Return the endless stream of crops: dicts with ``"ct"``, (1, edge, edge, edge) float32 HU.
+@dataclass(frozen=True, eq=False)
+class CropDraw:
+    """Makes a crop of a case.
 
-    The six directions are mirrored and exchanged at random: no side of the body is to be learnt by heart.
-
-    Raises:
-        InputError: the edge does not fit.
+    Attributes:
+        volumes: CTs of the cases.
+        settings: size, place and density of a crop.
     """
-    edge = settings.edge
-    if edge % 4 or not 8 <= edge <= GRID:
-        raise InputError(f"A crop of {edge} voxels cannot be trained on; choose a multiple of 4 from 8 to {GRID}.")
 
-    def draw(item: int, rng: np.random.Generator) -> dict[str, Any]:
+    volumes: Volumes
+    settings: Crops
+
+    def __call__(self, item: int, rng: np.random.Generator) -> dict[str, Any]:
+        """Return ``"ct"``, (1, edge, edge, edge) float32 HU."""
+        volumes, settings, edge = self.volumes, self.settings, self.settings.edge
         when = int(rng.random() < settings.after_share)
         if rng.random() < settings.lesion_share:
             centre = rng.uniform(volumes.boxes[item, :, 0], volumes.boxes[item, :, 1])
@@ -40,4 +43,16 @@ def crop_draws(volumes: Volumes, settings: Crops, seed: int) -> Draws:
         shift = rng.uniform(-settings.shift_hu, settings.shift_hu)
         return {"ct": torch.from_numpy((cube * scale + shift).astype(np.float32)[None])}
 
-    return Draws(len(volumes.rows), draw, seed)
+
+def crop_draws(volumes: Volumes, settings: Crops, seed: int) -> Draws:
+    """Return the endless stream of crops: dicts with ``"ct"``, (1, edge, edge, edge) float32 HU.
+
+    The six directions are mirrored and exchanged at random: no side of the body is to be learnt by heart.
+
+    Raises:
+        InputError: the edge does not fit.
+    """
+    edge = settings.edge
+    if edge % 4 or not 8 <= edge <= GRID:
+        raise InputError(f"A crop of {edge} voxels cannot be trained on; choose a multiple of 4 from 8 to {GRID}.")
+    return Draws(len(volumes.rows), CropDraw(volumes, settings), seed)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -52,6 +53,46 @@ class Partners:
         return None
 
 
+@dataclass(frozen=True, eq=False)
+class PairDraw:
+    """Makes an example of a case, its partner and its negative.
+
+    Attributes:
+        latents: of the cases.
+        partners: which of them may stand beside each other.
+        agents, tower, places: of the action encoder.
+        attenuated: share of examples that see the attenuated mask.
+    """
+
+    latents: Latents
+    partners: Partners
+    agents: tuple[str, ...]
+    tower: TowerSettings
+    places: int
+    attenuated: float
+
+    def __call__(self, item: int, rng: np.random.Generator) -> dict[str, Any]:
+        """Return the example (:func:`pair_draws`) whose anchor is the case ``item``."""
+        latents = self.latents
+        beside, same = self.partners.partner(item, rng)
+        other = self.partners.other(item, rng)
+        members = [item, beside]
+        masked = [ATTENUATED if rng.random() < self.attenuated else MASKED for _ in members]
+        protocols = [*(latents.rows[k].protocol for k in members), other or latents.rows[item].protocol]
+        words = [[phrase(action, rng) for action in protocol.merged().actions] for protocol in protocols]
+        read = read_actions(protocols, self.agents, self.tower, self.places, words)
+        volumes = [latents.volumes[k][[PRE, seen, POST]] for k, seen in zip(members, masked, strict=True)]
+        return {
+            "volumes": torch.from_numpy(np.stack(volumes)),
+            "masks": torch.from_numpy(latents.masks[members]),
+            "numbers": torch.from_numpy(latents.numbers[members]),
+            "outcomes": torch.from_numpy(latents.outcomes[members]),
+            **read._asdict(),
+            "same": torch.tensor(same),
+            "other": torch.tensor(other is not None),
+        }
+
+
 def pair_draws(
     latents: Latents, agents: Sequence[str], tower: TowerSettings, places: int, attenuated: float, seed: int
 ) -> Draws:
@@ -68,27 +109,7 @@ def pair_draws(
         attenuated: share of examples that see the attenuated mask.
         seed: of order and draws.
     """
-    partners = Partners(latents.rows)
-
-    def draw(item: int, rng: np.random.Generator) -> dict[str, Any]:
-        beside, same = partners.partner(item, rng)
-        other = partners.other(item, rng)
-        members = [item, beside]
-        masked = [ATTENUATED if rng.random() < attenuated else MASKED for _ in members]
-        protocols = [*(latents.rows[k].protocol for k in members), other or latents.rows[item].protocol]
-        words = [[phrase(action, rng) for action in protocol.merged().actions] for protocol in protocols]
-        read = read_actions(protocols, agents, tower, places, words)
-        volumes = [latents.volumes[k][[PRE, seen, POST]] for k, seen in zip(members, masked, strict=True)]
-        return {
-            "volumes": torch.from_numpy(np.stack(volumes)),
-            "masks": torch.from_numpy(latents.masks[members]),
-            "numbers": torch.from_numpy(latents.numbers[members]),
-            "outcomes": torch.from_numpy(latents.outcomes[members]),
-            **read._asdict(),
-            "same": torch.tensor(same),
-            "other": torch.tensor(other is not None),
-        }
-
+    draw = PairDraw(latents, Partners(latents.rows), tuple(agents), tower, places, attenuated)
     return Draws(len(latents.rows), draw, seed)
 
 

@@ -18,6 +18,7 @@ from mewm.dynamics.diffusion.outcome import OUTCOMES, lesion_outcome
 from mewm.errors import InputError
 from mewm.training.dynamics.attenuation import RESPONSE_LEVELS, attenuate, report_level
 from mewm.training.dynamics.config import Attenuation
+from mewm.training.on_disk import OnDisk
 from mewm.training.volumes import table_hash
 
 PRE, MASKED, ATTENUATED, POST = range(4)
@@ -25,7 +26,7 @@ PRE, MASKED, ATTENUATED, POST = range(4)
 
 
 @dataclass(frozen=True, eq=False)
-class Latents:
+class Latents(OnDisk):
     """Latents of some cases of a cohort.
 
     Attributes:

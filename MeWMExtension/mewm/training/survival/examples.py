@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,43 @@ from mewm.survival.attention.regions import network_input
 from mewm.training.draws import Draws
 from mewm.training.survival.config import Augmentation, Futures
 from mewm.training.survival.futures import MARKED, NUMBERS, READ, FutureRegions
+
+
+@dataclass(frozen=True, eq=False)
+class FutureDraw:
+    """Makes an example of a patient and one of the patient's futures.
+
+    Attributes:
+        regions: of the cohort.
+        cases: which of them to learn from.
+        columns: places of the network's numbers in :data:`mewm.training.survival.futures.NUMBERS`.
+        facts: which of these numbers are clinical facts, (F,) bool.
+        futures: shares of simulated and of labelled futures.
+        augmentation: how an example is varied.
+    """
+
+    regions: FutureRegions
+    cases: tuple[int, ...]
+    columns: tuple[int, ...]
+    facts: np.ndarray
+    futures: Futures
+    augmentation: Augmentation
+
+    def __call__(self, item: int, rng: np.random.Generator) -> dict[str, Any]:
+        """Return an example (:func:`future_draws`) of the patient ``cases[item]``."""
+        regions, case = self.regions, self.cases[item]
+        simulated = bool(regions.simulated) and rng.random() < self.futures.simulated_share
+        place = READ if rng.random() < self.futures.assistant_share else MARKED
+        if simulated:
+            place = int(rng.choice(regions.simulated))
+        numbers = _hidden(regions.numbers[case, place, list(self.columns)], self.facts, self.augmentation, rng)
+        row = regions.rows[case]
+        return {
+            "regions": _varied(_region(regions, case, place, self.augmentation, rng), self.augmentation, rng),
+            "numbers": torch.from_numpy(numbers),
+            "weeks": torch.tensor(row.os_weeks, dtype=torch.float32),
+            "died": torch.tensor(bool(row.event)),
+        }
 
 
 def future_draws(
@@ -35,25 +73,9 @@ def future_draws(
         augmentation: how an example is varied.
         seed: of order and draws.
     """
-    columns = [NUMBERS.index(name) for name in names]
+    columns = tuple(NUMBERS.index(name) for name in names)
     facts = np.array([name in NAMES[FACTS] for name in names], dtype=bool)
-
-    def draw(item: int, rng: np.random.Generator) -> dict[str, Any]:
-        case = cases[item]
-        simulated = bool(regions.simulated) and rng.random() < futures.simulated_share
-        place = READ if rng.random() < futures.assistant_share else MARKED
-        if simulated:
-            place = int(rng.choice(regions.simulated))
-        numbers = _hidden(regions.numbers[case, place, columns], facts, augmentation, rng)
-        row = regions.rows[case]
-        return {
-            "regions": _varied(_region(regions, case, place, augmentation, rng), augmentation, rng),
-            "numbers": torch.from_numpy(numbers),
-            "weeks": torch.tensor(row.os_weeks, dtype=torch.float32),
-            "died": torch.tensor(bool(row.event)),
-        }
-
-    return Draws(len(cases), draw, seed)
+    return Draws(len(cases), FutureDraw(regions, tuple(cases), columns, facts, futures, augmentation), seed)
 
 
 def plain_example(

@@ -18,6 +18,7 @@ from mewm.roles import AssistantModel, DynamicsModel
 from mewm.survival.attention.numbers import NAMES, case_numbers
 from mewm.survival.attention.regions import LABELS, RegionSettings, case_region, future_region
 from mewm.survival.familiarity import MEASURED, described
+from mewm.training.on_disk import OnDisk
 from mewm.training.volumes import table_hash
 
 MARKED, READ, SIMULATED = 0, 1, 2
@@ -26,7 +27,7 @@ NUMBERS = tuple(name for names in NAMES.values() for name in names)
 
 
 @dataclass(frozen=True, eq=False)
-class FutureRegions:
+class FutureRegions(OnDisk):
     """Regions of some cases and of their futures.
 
     Attributes:
