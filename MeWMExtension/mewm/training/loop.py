@@ -85,8 +85,8 @@ def train(
 
     Every step draws one batch, moves it to the device and lets the learners learn from it in their order. Examples,
     noise and learning rate of a step depend on the seed and the step alone, so a training that was interrupted and went
-    on gives the same weights as one that was not. An interrupt (Ctrl-C or SIGTERM) ends the step, writes a checkpoint
-    and raises.
+    on gives the same weights as one that was not (exactly so on one process on a CPU: some kernels of CUDA add in no
+    fixed order). An interrupt (Ctrl-C or SIGTERM) ends the step, writes a checkpoint and raises.
 
     Args:
         learners: by name; the names are those of the checkpoint.
