@@ -6,11 +6,16 @@ import os
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import timedelta
 
 import torch
 from torch import distributed, nn
 
 from mewm.compute import choose_device
+
+# The first process alone reads a cohort, encodes it and simulates futures; the others, waiting for it, would give up
+# after 10 minutes (NCCL) or 30 (gloo). Where one process dies torchrun ends the rest, so nobody waits for the dead.
+_PATIENCE = timedelta(days=3)
 
 
 @dataclass(frozen=True)
@@ -90,7 +95,7 @@ def processes(device: str | None = None) -> Iterator[Processes]:
         torch.cuda.set_device(chosen)
     outermost = not distributed.is_initialized()
     if outermost:
-        distributed.init_process_group("nccl" if chosen.type == "cuda" else "gloo")
+        distributed.init_process_group("nccl" if chosen.type == "cuda" else "gloo", timeout=_PATIENCE)
     try:
         yield Processes(distributed.get_rank(), count, chosen)
     finally:

@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+from datetime import timedelta
 from pathlib import Path
 
 import numpy as np
@@ -119,6 +120,18 @@ def test_what_is_told_and_logged(tmp_path):
     logged = EventAccumulator(str(tmp_path / "logs")).Reload()
     assert [e.step for e in logged.Scalars("line/loss")] == [4, 8, 12]
     assert [e.step for e in logged.Scalars("validation/distance")] == [6, 12]
+
+
+def test_processes_wait_while_the_first_one_prepares(monkeypatch):
+    """Encoding a cohort takes longer than the ten minutes after which NCCL gives up by default."""
+    asked = {}
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    monkeypatch.setattr("torch.distributed.init_process_group", lambda backend, **how: asked.update(how))
+    monkeypatch.setattr("torch.distributed.get_rank", lambda: 1)
+    monkeypatch.setattr("torch.distributed.destroy_process_group", lambda: None)
+    with processes("cpu") as group:
+        assert not group.first
+    assert asked["timeout"] >= timedelta(days=1)
 
 
 TOGETHER = """
