@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import MISSING, fields, is_dataclass
 from pathlib import Path
 from typing import Any, TypeVar, get_args, get_origin, get_type_hints
@@ -10,6 +10,46 @@ from typing import Any, TypeVar, get_args, get_origin, get_type_hints
 from mewm.errors import InputError, ResourceError
 
 T = TypeVar("T")
+
+
+def require_from(settings: Any, section: str, **lowest: float) -> None:
+    """Refuse numbers that are too low.
+
+    Args:
+        settings: a dataclass of settings.
+        section: its name in the configuration, for the user.
+        lowest: lowest value by name of the setting.
+
+    Raises:
+        InputError: one is lower.
+    """
+    for name, low in lowest.items():
+        if (value := getattr(settings, name)) < low:
+            raise InputError(f"The setting {name!r} of {section} is {value:g}; give a number from {low:g} on.")
+
+
+def require_figure(name: str, figures: Sequence[str]) -> None:
+    """Refuse a validation figure to choose by that is not measured.
+
+    Raises:
+        InputError: it is not among ``figures``.
+    """
+    if name not in figures:
+        raise InputError(f"The validation has no figure {name!r} to choose by; choose one of {', '.join(figures)}.")
+
+
+def built(kind: Callable[..., T], arguments: Mapping[str, Any]) -> T:
+    """Build a network of a configuration's arguments.
+
+    Raises:
+        InputError: there is no such argument, or no network of these sizes.
+    """
+    try:
+        return kind(**arguments)
+    # What PyTorch and MONAI raise on sizes that do not go together.
+    except (TypeError, ValueError, AssertionError, IndexError, RuntimeError, ZeroDivisionError) as error:
+        why = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise InputError(f"The configuration's network cannot be built ({why}); change its settings.") from error
 
 
 def read_config(path: Path, kind: type[T]) -> T:

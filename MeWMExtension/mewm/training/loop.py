@@ -17,6 +17,7 @@ from torch import nn
 
 from mewm.errors import Cancelled, InputError
 from mewm.training.checkpoint import BEST, LAST, load_checkpoint, save_checkpoint
+from mewm.training.config import require_figure, require_from
 from mewm.training.draws import Draws, StepSampler, batches
 from mewm.training.learner import Learner, Step
 from mewm.training.processes import Processes
@@ -50,6 +51,9 @@ class LoopSettings:
     save_every: int = 200
     best: str = "loss"
     workers: int = 0
+
+    def __post_init__(self) -> None:
+        require_from(self, "the loop", steps=1, batch=1, seed=0, log_every=1, validate_every=1, save_every=1, workers=0)
 
 
 @dataclass(frozen=True)
@@ -208,8 +212,7 @@ def _validated(
     modules = {name: learner.best_module.eval() for name, learner in learners.items()}
     with torch.no_grad():
         found = validate(modules, board, step)
-    if best not in found:
-        raise InputError(f"The validation has no figure {best!r} to choose by; choose one of {', '.join(found)}.")
+    require_figure(best, list(found))
     return found
 
 

@@ -22,7 +22,7 @@ from mewm.dynamics.autoencoder.codec import CtAutoencoder, load_autoencoder  # n
 from mewm.dynamics.autoencoder.network import Autoencoder, fold, from_window, to_window, unfold  # noqa: E402
 from mewm.errors import Cancelled, InputError, ResourceError  # noqa: E402
 from mewm.evaluation.feature_networks import FilterBank  # noqa: E402
-from mewm.training.autoencoder.config import AutoencoderConfig, Crops  # noqa: E402
+from mewm.training.autoencoder.config import FIGURES, AutoencoderConfig, Crops  # noqa: E402
 from mewm.training.autoencoder.crops import crop_draws  # noqa: E402
 from mewm.training.autoencoder.fit import train_autoencoder  # noqa: E402
 from mewm.training.autoencoder.losses import FilterBankDistance  # noqa: E402
@@ -293,6 +293,24 @@ def test_a_wrong_setting_is_one_sentence(content, message):
     assert "\n" not in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    ("content", "told"),
+    [
+        ({"network": {"width": 8}}, "cannot be built .*'width'"),
+        ({"network": {"widths": [8, 0.5]}}, "cannot be built"),
+        ({"losses": {"adversarial": 1.0}, "discriminator_network": {"channel": 4}}, "cannot be built .*'channel'"),
+        ({"crops": {"edge": 18}}, "multiple of 4"),
+        ({"loop": {"best": "dice"}}, "no figure 'dice' to choose by; choose one of mae_liver"),
+        ({"validation_cases": 0}, "'validation_cases' of the configuration is 0"),
+    ],
+)
+def test_what_cannot_be_trained_is_told_before_a_case_is_read(cohort, tmp_path, content, told):
+    pytest.importorskip("tensorboard", reason="the 'learned' extra is not installed")
+    with pytest.raises(InputError, match=told) as caught:
+        train_autoencoder(cohort.folder, tmp_path, from_mapping(content, AutoencoderConfig, "train.yaml"), device="cpu")
+    assert "\n" not in str(caught.value) and list(tmp_path.iterdir()) == []
+
+
 @pytest.fixture(scope="module")
 def trained_bundle(cohort, tmp_path_factory):
     pytest.importorskip("tensorboard", reason="the 'learned' extra is not installed")
@@ -315,6 +333,7 @@ def test_a_training_ends_with_a_bundle_that_says_what_it_is(trained_bundle, coho
     _, out, _ = trained_bundle
     metadata = json.loads((out / METADATA).read_text(encoding="utf-8"))
     card = (out / "docs" / "README.md").read_text(encoding="utf-8")
+    assert set(metadata["figures"]) | {"loss", "latent_spread", "latent_spread_lowest"} == {*FIGURES, "reference"}
     assert metadata["notice"] == NOTICE and NOTICE in card and "the CT with its noise" in card
     figure = metadata["figures"]["mae_liver"]
     assert figure["low"] <= figure["value"] <= figure["high"] and figure["cases"] == 1

@@ -29,8 +29,9 @@ from mewm.evaluation.config import EvaluationConfig  # noqa: E402
 from mewm.evaluation.registry import known_models  # noqa: E402
 from mewm.resources import resource_path  # noqa: E402
 from mewm.training.config import from_mapping, read_config  # noqa: E402
-from mewm.training.dynamics.config import Attenuation, Contrastive, DynamicsConfig, Objective  # noqa: E402
+from mewm.training.dynamics.config import FIGURES, Attenuation, Contrastive, DynamicsConfig, Objective  # noqa: E402
 from mewm.training.dynamics.examples import Partners, actions_of, conditions_of, pair_draws  # noqa: E402
+from mewm.training.dynamics.fit import train_dynamics  # noqa: E402
 from mewm.training.dynamics.latents import (  # noqa: E402
     ATTENUATED,
     MASKED,
@@ -41,6 +42,7 @@ from mewm.training.dynamics.latents import (  # noqa: E402
     spread_of_change,
 )
 from mewm.training.dynamics.loss import coarse_error, diffusion_loss, draw_times, weighted_error  # noqa: E402
+from mewm.training.dynamics.validation import validation_figures  # noqa: E402
 from mewm.training.learner import Step  # noqa: E402
 
 TOWER = {"merges": 128, "context_length": 24, "width": 16, "layers": 1, "heads": 2, "dim": 16}
@@ -137,6 +139,29 @@ def tiny_config(**changes):
     return from_mapping({**TINY, **changes}, DynamicsConfig, "test")
 
 
+@pytest.mark.parametrize(
+    ("changed", "told"),
+    [
+        ({"network": {"width": 8}}, "cannot be built .*'width'"),
+        ({"network": {"widths": [12, 24]}}, "12 channels, which 8 groups and 1 heads cannot share"),
+        ({"network": {"widths": [16, 152]}}, "152 channels, which 8 groups and 3 heads cannot share"),
+        ({"network": {"widths": [16], "blocks": [1], "attention": [True], "patch": 5}}, "latents of an edge into 5"),
+        ({"network": {"outcome": {"size": 3}}}, "cannot be built .*'size'"),
+        ({"text": {"weights": "nowhere.safetensors"}}, "nowhere.safetensors cannot be read"),
+        ({"loop": {"best": "dice"}}, "no figure 'dice' to choose by; choose one of loss"),
+        ({"contrastive": {"every": 0}}, "'every' of contrastive is 0"),
+        ({"outcome": {"validate_every": 0}}, "'validate_every' of outcome is 0"),
+        ({"validation_cases": 0}, "'validation_cases' of the configuration is 0"),
+    ],
+)
+def test_what_cannot_be_trained_is_told_before_a_case_is_encoded(cohort, tmp_path, changed, told):
+    codec = StandInCodec()
+    codec.encode = None
+    with pytest.raises(InputError, match=told) as caught:
+        train_dynamics(cohort.folder, tmp_path, tiny_config(**changed), lambda device: codec, device="cpu")
+    assert "\n" not in str(caught.value) and list(tmp_path.iterdir()) == []
+
+
 def tiny_model(**changes):
     torch.manual_seed(0)
     return ActionDiffusion(AGENTS, TOWER, widths=(16, 24), blocks=(1, 1), token_dim=16, **changes)
@@ -159,6 +184,12 @@ def test_a_batch_holds_anchors_then_partners(latents):
     assert torch.equal(given.agents[:3][same].sort().values, given.agents[3:][same].sort().values)
     places = [int(k) for k in range(3) if np.array_equal(case.pre[0], latents.volumes[k, PRE].astype(np.float32))]
     assert np.array_equal(case.masked[0], latents.volumes[places[0], ATTENUATED].astype(np.float32))
+
+
+def test_a_validation_measures_what_a_configuration_may_choose_by(latents):
+    assert (
+        tuple(validation_figures(tiny_model().eval(), latents.first(1), tiny_config(), torch.device("cpu"))) == FIGURES
+    )
 
 
 def test_pairs_can_be_drawn_in_a_worker_that_was_not_forked(latents):

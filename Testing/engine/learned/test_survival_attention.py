@@ -338,6 +338,21 @@ def test_training_goes_on_where_it_was_stopped_and_never_reads_the_test_split(co
         train_survival(cohort.folder, tmp_path / "parts", other, Still(), Halves(), device="cpu")
 
 
+@pytest.mark.parametrize(
+    ("changed", "told"),
+    [
+        ({"network": {"dim": 16, "heads": 3}}, "cannot be built"),
+        ({"pretrained": "nowhere.pt"}, "nowhere.pt cannot be read"),
+        ({"loop": {"best": "loss"}}, "no figure 'loss' to choose by; choose one of likelihood"),
+    ],
+)
+def test_what_cannot_be_trained_is_told_before_a_future_is_simulated(cohort, tmp_path, changed, told):
+    with pytest.raises(InputError, match=told):
+        config = from_mapping({**TINY, **changed}, SurvivalConfig, "tiny")
+        train_survival(cohort.folder, tmp_path, config, Still(), Halves(), device="cpu")
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_the_linear_path_begins_as_a_cox_regression(cohort, tmp_path):
     config = from_mapping(TINY, SurvivalConfig, "tiny")
     regions = open_futures(cohort, cohort.split("train", "val"), config.region, 1, Still(), Halves(), tmp_path)

@@ -201,6 +201,12 @@ def test_a_figure_to_choose_by_that_is_not_measured_is_one_sentence(tmp_path):
         fit(tmp_path, LoopSettings(**{**vars(SETTINGS), "best": "loss"}))
 
 
+@pytest.mark.parametrize("name", ["steps", "batch", "log_every", "validate_every", "save_every"])
+def test_a_loop_without_rhythm_is_one_sentence(name):
+    with pytest.raises(InputError, match=f"'{name}' of the loop is 0; give a number from 1 on"):
+        LoopSettings(**{name: 0})
+
+
 def test_a_frozen_module_lets_gradients_through_and_gets_none():
     first, second = torch.nn.Linear(2, 2), torch.nn.Linear(2, 1)
     with frozen(second):

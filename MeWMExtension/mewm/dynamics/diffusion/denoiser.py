@@ -38,7 +38,10 @@ class Denoiser(nn.Module):
         head_dim: channels of an attention head.
 
     Raises:
-        InputError: the lists have different lengths.
+        InputError: the lists have different lengths, or a width cannot be shared by its groups or heads.
+
+    Attributes:
+        parts: what the edge of a volume must be a multiple of.
     """
 
     def __init__(
@@ -60,7 +63,15 @@ class Denoiser(nn.Module):
                 f"The denoiser has {len(widths)} widths, {len(blocks)} counts of blocks and {len(attention)} words on "
                 "attention; give one of each a level."
             )
+        for width, attended in zip(widths, attention, strict=True):
+            heads = _heads(width, head_dim) if attended else 1
+            if width % _GROUPS or width % heads:
+                raise InputError(
+                    f"A level of the denoiser has {width} channels, which {_GROUPS} groups and {heads} heads cannot "
+                    "share evenly; choose a multiple of both."
+                )
         self.patch, steer = patch, 2 * widths[0]
+        self.parts = patch * 2 ** (len(widths) - 1)
         self.frequencies = widths[0]
         self.steer = nn.Sequential(
             nn.Linear(widths[0] + token_dim + numbers, steer), nn.SiLU(), nn.Linear(steer, steer), nn.SiLU()
@@ -159,7 +170,7 @@ class AttentionBlock(nn.Module):
 
     def __init__(self, width: int, token_dim: int, head_dim: int) -> None:
         super().__init__()
-        self.heads = max(width // head_dim, 1)
+        self.heads = _heads(width, head_dim)
         self.norm = nn.GroupNorm(_GROUPS, width)
         self.own, self.own_out = nn.Linear(width, 3 * width), nn.Linear(width, width)
         self.token_norm, self.query_norm = nn.LayerNorm(token_dim), nn.LayerNorm(width)
@@ -214,6 +225,10 @@ class _Level(nn.Module):
             if number == 0 and self.attention is not None:
                 x = self.attention(x, tokens)
         return x
+
+
+def _heads(width: int, head_dim: int) -> int:
+    return max(width // head_dim, 1)
 
 
 def _time_waves(t: torch.Tensor, count: int) -> torch.Tensor:

@@ -5,8 +5,17 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
+from mewm.errors import InputError
+from mewm.roi import GRID
+from mewm.training.config import require_figure, require_from
 from mewm.training.learner import Optimisation
 from mewm.training.loop import LoopSettings
+
+FIGURES = (
+    *(f"{figure}_{tissue}" for tissue in ("liver", "viable", "necrosis", "lipiodol") for figure in ("mae", "bias")),
+    *("oil_dice", "oil_mean", "contrast", "loss", "latent_spread_lowest", "latent_spread"),
+)
+"""What a validation measures: :func:`mewm.training.autoencoder.reconstruction.figures_of`, and of the latents."""
 
 
 @dataclass(frozen=True)
@@ -48,6 +57,12 @@ class Crops:
     scale: float = 0.05
     shift_hu: float = 15.0
 
+    def __post_init__(self) -> None:
+        if self.edge % 4 or not 8 <= self.edge <= GRID:
+            raise InputError(
+                f"A crop of {self.edge} voxels cannot be trained on; choose a multiple of 4 from 8 to {GRID}."
+            )
+
 
 @dataclass(frozen=True)
 class AutoencoderConfig:
@@ -71,3 +86,7 @@ class AutoencoderConfig:
     losses: LossWeights = field(default_factory=LossWeights)
     crops: Crops = field(default_factory=Crops)
     validation_cases: int = 8
+
+    def __post_init__(self) -> None:
+        require_from(self, "the configuration", validation_cases=1)
+        require_figure(self.loop.best, FIGURES)

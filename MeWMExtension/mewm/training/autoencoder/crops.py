@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 import torch
 
-from mewm.errors import InputError
 from mewm.roi import GRID
 from mewm.training.autoencoder.config import Crops
 from mewm.training.draws import Draws
@@ -48,11 +47,5 @@ def crop_draws(volumes: Volumes, settings: Crops, seed: int) -> Draws:
     """Return the endless stream of crops: dicts with ``"ct"``, (1, edge, edge, edge) float32 HU.
 
     The six directions are mirrored and exchanged at random: no side of the body is to be learnt by heart.
-
-    Raises:
-        InputError: the edge does not fit.
     """
-    edge = settings.edge
-    if edge % 4 or not 8 <= edge <= GRID:
-        raise InputError(f"A crop of {edge} voxels cannot be trained on; choose a multiple of 4 from 8 to {GRID}.")
     return Draws(len(volumes.rows), CropDraw(volumes, settings), seed)

@@ -23,6 +23,7 @@ from mewm.training.autoencoder.config import AutoencoderConfig
 from mewm.training.autoencoder.fit import CHECKPOINTS, LEARNER, decisive, summarise
 from mewm.training.autoencoder.reconstruction import figures_of, reconstruct, scans_of
 from mewm.training.best import load_best
+from mewm.training.config import built
 from mewm.training.loop import described
 from mewm.training.volumes import table_hash
 
@@ -95,7 +96,7 @@ def best_network(work: Path, config: AutoencoderConfig, settings: Mapping[str, A
     Raises:
         InputError: there is no checkpoint, or it is of another configuration.
     """
-    network = Autoencoder(**config.network)
+    network = built(Autoencoder, config.network)
     step = load_best(network, LEARNER, work / CHECKPOINTS, described(config.loop, settings))
     return network.eval().requires_grad_(False), step
 

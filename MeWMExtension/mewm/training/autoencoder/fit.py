@@ -21,6 +21,7 @@ from mewm.training.autoencoder.crops import crop_draws
 from mewm.training.autoencoder.losses import discriminator_loss, generator_loss, make_discriminator
 from mewm.training.autoencoder.pictures import comparison
 from mewm.training.autoencoder.reconstruction import Scan, collapsed, figures_of, reconstruct, scans_of
+from mewm.training.config import built
 from mewm.training.learner import Learner
 from mewm.training.loop import Report, Validate, train
 from mewm.training.processes import Processes, processes
@@ -66,12 +67,13 @@ def train_autoencoder(
     """
     data = read_cohort(Path(cohort))
     with processes(device) as group:
+        # Before hours of preparing: a network that cannot be built is told at once.
+        learners = make_learners(config, group, begin_with)
         rows = data.split("train")
         if group.first:
             open_volumes(data, rows, Path(work), reading)
         group.wait()
         draws = crop_draws(open_volumes(data, rows, Path(work)), config.crops, config.loop.seed)
-        learners = make_learners(config, group, begin_with)
         validate = _validation(data, config, group, warn) if group.first else None
         return train(
             learners,
@@ -94,10 +96,11 @@ def make_learners(config: AutoencoderConfig, group: Processes, begin_with: Path 
     """Return the autoencoder and, where the adversarial loss has weight, its discriminator, as the loop takes them.
 
     Raises:
+        InputError: a network cannot be built.
         ResourceError: ``begin_with`` is no such bundle, or its network is another.
     """
     torch.manual_seed(config.loop.seed)
-    network = Autoencoder(**config.network)
+    network = built(Autoencoder, config.network)
     if begin_with is not None:
         read_bundle(begin_with, TITLE).load_into(network)
         # The encoder that learns on has no known mean and spread.
@@ -106,7 +109,7 @@ def make_learners(config: AutoencoderConfig, group: Processes, begin_with: Path 
     start = int(config.losses.adversarial_from * config.loop.steps)
     if not config.losses.adversarial:
         return {LEARNER: Learner(network, generator_loss(network, config.losses, None, 0), config.autoencoder)}
-    discriminator = make_discriminator(**config.discriminator_network).to(group.device)
+    discriminator = built(make_discriminator, config.discriminator_network).to(group.device)
     # The discriminator learns a while before it is listened to.
     heard = start + (config.loop.steps - start) // 20
     return {

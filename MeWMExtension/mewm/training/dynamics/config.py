@@ -8,10 +8,14 @@ from typing import Any
 from mewm.dynamics.diffusion.action_text import TowerSettings
 from mewm.dynamics.diffusion.sampler import SamplerSettings
 from mewm.errors import InputError
+from mewm.training.config import require_figure, require_from
 from mewm.training.dynamics.contrastive import VIEWS
 from mewm.training.dynamics.text import TextTraining
 from mewm.training.learner import Optimisation
 from mewm.training.loop import LoopSettings
+
+FIGURES = ("loss", "loss_other", "change", "spread")
+"""What a validation measures (:func:`mewm.training.dynamics.validation.validation_figures`)."""
 
 
 @dataclass(frozen=True)
@@ -63,6 +67,7 @@ class Contrastive:
     decoupled: bool = False
 
     def __post_init__(self) -> None:
+        require_from(self, "contrastive", weight=0, every=1, temperature=1e-3)
         if self.view not in VIEWS:
             raise InputError(f"The contrastive loss knows no view {self.view!r}; choose among {', '.join(VIEWS)}.")
 
@@ -105,6 +110,9 @@ class OutcomeTraining:
     weight_decay: float = 0.05
     validate_every: int = 50
 
+    def __post_init__(self) -> None:
+        require_from(self, "outcome", steps=1, batch=1, validate_every=1)
+
 
 @dataclass(frozen=True)
 class DynamicsConfig:
@@ -137,6 +145,8 @@ class DynamicsConfig:
     validation_cases: int = 48
 
     def __post_init__(self) -> None:
+        require_from(self, "the configuration", validation_cases=1)
+        require_figure(self.loop.best, FIGURES)
         if self.sampler.outcome_guidance != 1.0 and not self.network.get("outcome"):
             raise InputError(
                 f"The sampler's outcome_guidance is {self.sampler.outcome_guidance:g} but the network has no outcome "

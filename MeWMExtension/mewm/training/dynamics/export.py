@@ -26,7 +26,7 @@ from mewm.measure import measure
 from mewm.training.best import load_best
 from mewm.training.dynamics.card import model_card
 from mewm.training.dynamics.config import DynamicsConfig
-from mewm.training.dynamics.fit import CHECKPOINTS, LEARNER, decisive, network_arguments
+from mewm.training.dynamics.fit import CHECKPOINTS, LEARNER, decisive, make_model, network_arguments
 from mewm.training.loop import described
 from mewm.training.volumes import table_hash
 
@@ -98,7 +98,7 @@ def best_model(
     Raises:
         InputError: there is no checkpoint, or it is of another configuration.
     """
-    model = ActionDiffusion(**network_arguments(config, tuple(load_action_base().agents), channels))
+    model = make_model(config, tuple(load_action_base().agents), channels)
     return model, load_best(model, LEARNER, work / CHECKPOINTS, described(config.loop, settings))
 
 

@@ -14,10 +14,13 @@ from torch import nn
 
 from mewm.actions.base import load_action_base
 from mewm.cohort.dataset import Cohort, read_cohort
+from mewm.dynamics.autoencoder.network import REDUCTION
 from mewm.dynamics.diffusion.condition import Codec
 from mewm.dynamics.diffusion.model import ActionDiffusion
 from mewm.errors import InputError
+from mewm.roi import GRID
 from mewm.training.checkpoint import load_checkpoint, save_checkpoint
+from mewm.training.config import built
 from mewm.training.dynamics.config import DynamicsConfig
 from mewm.training.dynamics.examples import pair_draws
 from mewm.training.dynamics.latents import Latents, open_latents, spread_of_change
@@ -35,6 +38,7 @@ if TYPE_CHECKING:
 
 CHECKPOINTS = "checkpoints"
 LEARNER = "denoiser"
+_EDGE = GRID // REDUCTION
 _TOWER = "text_tower.pt"
 _HEAD = "outcome_head.pt"
 
@@ -71,15 +75,16 @@ def train_dynamics(
     agents = tuple(load_action_base().agents)
     with processes(device) as group:
         codec = load_codec(group.device)
+        # Before hours of encoding: a network that cannot be built, or a file of weights that cannot be read.
+        model = make_model(config, agents, codec.channels)
         if group.first:
+            _prepare_tower(config, agents, work)
             learning = open_split(data, "train", codec, config, work, reading)
             held = open_split(data, "val", codec, config, work, reading)
-            _prepare_tower(config, agents, work)
-            if config.network.get("outcome") is not None:
-                _prepare_head(make_model(config, agents, codec.channels), config, learning, held, work)
+            if model.outcome is not None:
+                _prepare_head(model, config, learning, held, work)
         group.wait()
         latents = open_split(data, "train", codec, config, work)
-        model = make_model(config, agents, codec.channels)
         model.action.text.load_state_dict(load_checkpoint(work / _TOWER)["tower"])
         if model.outcome is not None:
             model.outcome.load_state_dict(load_checkpoint(work / _HEAD)["head"])
@@ -109,9 +114,19 @@ def decisive(data: Cohort, config: DynamicsConfig, codec: Codec) -> dict[str, An
 
 
 def make_model(config: DynamicsConfig, agents: tuple[str, ...], channels: int) -> ActionDiffusion:
-    """Return the untrained model of a configuration, the same for the same seed."""
+    """Return the untrained model of a configuration, the same for the same seed.
+
+    Raises:
+        InputError: there is no such network.
+    """
     torch.manual_seed(config.loop.seed)
-    return ActionDiffusion(**network_arguments(config, agents, channels))
+    model = built(ActionDiffusion, network_arguments(config, agents, channels))
+    if _EDGE % (parts := model.denoiser.parts):
+        raise InputError(
+            f"The configuration's network cuts the {_EDGE} latents of an edge into {parts} parts; choose a patch and "
+            "a number of levels whose parts divide it."
+        )
+    return model
 
 
 def network_arguments(config: DynamicsConfig, agents: tuple[str, ...], channels: int) -> dict[str, Any]:

@@ -18,6 +18,7 @@ from torch.nn import functional
 from mewm.dynamics.diffusion.action_encoder import AMOUNTS, amounts
 from mewm.dynamics.diffusion.action_text import OWN, TowerSettings, load_clip_text, text_dim, text_tower, tokenise
 from mewm.errors import InputError
+from mewm.training.config import require_from
 from mewm.training.dynamics.phrases import phrase, random_action
 
 
@@ -37,6 +38,9 @@ class TextTraining:
     batch: int = 96
     learning_rate: float = 2e-3
     temperature: float = 0.1
+
+    def __post_init__(self) -> None:
+        require_from(self, "text", steps=1, batch=1, temperature=1e-3)
 
 
 def trained_tower(

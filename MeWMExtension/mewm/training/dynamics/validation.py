@@ -11,7 +11,7 @@ from mewm.actions.protocol import Protocol
 from mewm.dynamics.diffusion.model import ActionDiffusion, CaseConditions
 from mewm.dynamics.diffusion.outcome import outcome_noise
 from mewm.dynamics.diffusion.sampler import sample, seeded_noise
-from mewm.training.dynamics.config import DynamicsConfig
+from mewm.training.dynamics.config import FIGURES, DynamicsConfig
 from mewm.training.dynamics.latents import MASKED, POST, PRE, Latents
 from mewm.training.dynamics.loss import weighted_error
 
@@ -70,12 +70,9 @@ def validation_figures(
             kept_change.append(_lesion_change(drawn, case))
         true.append(_lesion_change(post, case))
     one, two, truth = (np.concatenate(found) for found in (simulated, again, true))
-    return {
-        "loss": float(np.mean(losses)),
-        "loss_other": float(np.mean(losses_other)),
-        "change": _correlation(one, truth),
-        "spread": float(np.abs(one - two).mean() / max(np.abs(truth - truth.mean(axis=0)).mean(), 1e-6)),
-    }
+    spread = float(np.abs(one - two).mean() / max(np.abs(truth - truth.mean(axis=0)).mean(), 1e-6))
+    found = (float(np.mean(losses)), float(np.mean(losses_other)), _correlation(one, truth), spread)
+    return dict(zip(FIGURES, found, strict=True))
 
 
 def held_out(latents: Latents, places: list[int], device: torch.device) -> tuple[CaseConditions, torch.Tensor]:

@@ -8,8 +8,13 @@ from typing import Any
 from mewm.errors import InputError
 from mewm.survival.attention.numbers import FACTS, NAMES, TREATMENT, VOLUMES
 from mewm.survival.attention.regions import RegionSettings
+from mewm.training.config import require_figure
 from mewm.training.learner import Optimisation
 from mewm.training.loop import LoopSettings
+
+FIGURES = ("likelihood", "c_index", "c_longevity", "spread")
+FIGURES_OF_SIMULATED = ("c_simulated", "bias")
+"""What :func:`mewm.training.survival.validation.validation_figures` measures, and what of simulated futures."""
 
 
 @dataclass(frozen=True)
@@ -103,5 +108,6 @@ class SurvivalConfig:
     optimisation: Optimisation = field(default_factory=Optimisation)
 
     def __post_init__(self) -> None:
+        require_figure(self.loop.best, (*FIGURES, *(FIGURES_OF_SIMULATED if self.futures.simulated else ())))
         if unknown := [name for name in self.numbers if name not in NAMES]:
             raise InputError(f"There are no numbers {unknown[0]!r}; choose among {', '.join(NAMES)}.")

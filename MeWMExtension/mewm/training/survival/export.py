@@ -28,6 +28,7 @@ from mewm.training.survival.fit import (
     CHECKPOINTS,
     LEARNER,
     decisive,
+    make_network,
     median_weeks,
     network_arguments,
     open_cohort,
@@ -122,7 +123,7 @@ def best_network(work: Path, config: SurvivalConfig, settings: Mapping[str, Any]
     Raises:
         InputError: there is no checkpoint, or it is of another configuration.
     """
-    network = SurvivalNetwork(**network_arguments(config))
+    network = make_network(config)
     return network, load_best(network, LEARNER, work / CHECKPOINTS, described(config.loop, settings))
 
 

@@ -17,6 +17,7 @@ from mewm.errors import InputError
 from mewm.roles import AssistantModel, DynamicsModel
 from mewm.survival.attention.network import SurvivalNetwork
 from mewm.survival.attention.numbers import groups
+from mewm.training.config import built
 from mewm.training.cox import ridge_cox
 from mewm.training.learner import Learner
 from mewm.training.loop import Report, Validate, train
@@ -105,13 +106,10 @@ def make_network(config: SurvivalConfig) -> SurvivalNetwork:
     """Return the untrained network of a configuration, the same for the same seed.
 
     Raises:
-        InputError: the network takes no such argument.
+        InputError: there is no such network.
     """
     torch.manual_seed(config.loop.seed)
-    try:
-        return SurvivalNetwork(**network_arguments(config))
-    except TypeError as error:
-        raise InputError(f"The configuration's network cannot be built ({error}).") from error
+    return built(SurvivalNetwork, network_arguments(config))
 
 
 def network_arguments(config: SurvivalConfig) -> dict[str, Any]:
