@@ -38,3 +38,8 @@ class ResourceError(MewmError):
 
 class Cancelled(MewmError):
     """The user cancelled; nothing was written."""
+
+
+def first_line(error: BaseException) -> str:
+    """Return the first line of what a library says of an error, its kind where it says nothing."""
+    return next(iter(str(error).splitlines()), type(error).__name__)

@@ -7,7 +7,7 @@ from dataclasses import MISSING, fields, is_dataclass
 from pathlib import Path
 from typing import Any, TypeVar, get_args, get_origin, get_type_hints
 
-from mewm.errors import InputError, ResourceError
+from mewm.errors import InputError, ResourceError, first_line
 
 T = TypeVar("T")
 
@@ -48,8 +48,9 @@ def built(kind: Callable[..., T], arguments: Mapping[str, Any]) -> T:
         return kind(**arguments)
     # What PyTorch and MONAI raise on sizes that do not go together.
     except (TypeError, ValueError, AssertionError, IndexError, RuntimeError, ZeroDivisionError) as error:
-        why = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise InputError(f"The configuration's network cannot be built ({why}); change its settings.") from error
+        raise InputError(
+            f"The configuration's network cannot be built ({first_line(error)}); change its settings."
+        ) from error
 
 
 def read_config(path: Path, kind: type[T]) -> T:

@@ -252,9 +252,18 @@ def test_clip_weights_on_disk_can_be_taken(tmp_path):
         load_clip_text(mine, tmp_path / "nowhere.safetensors")
 
 
+@pytest.mark.parametrize("name", ["clip.safetensors", "clip.pt"])
+@pytest.mark.parametrize("content", [b"", b"not a file of weights"])
+def test_damaged_clip_weights_are_one_sentence(tmp_path, name, content):
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(InputError, match="cannot be read") as caught:
+        load_clip_text(text_tower(TINY_TOWER), tmp_path / name)
+    assert "\n" not in str(caught.value)
+
+
 def test_clips_architecture_wants_weights():
     with pytest.raises(InputError, match="has to come with weights"):
-        trained_tower(TowerSettings(tower="ViT-B-32"), TextTraining(), AGENTS, seed=1)
+        trained_tower(TowerSettings(tower="ViT-B-32-quickgelu"), TextTraining(), AGENTS, seed=1)
 
 
 # Denoiser

@@ -2,7 +2,8 @@
 
 The bundled tower is small and trained here, so it reads the first few thousand merges of open_clip's own byte-pair
 vocabulary: any text stays readable, only in smaller pieces, and the table of tokens stays small. Who has CLIP weights
-on disk can take them instead (``tower: ViT-B-32``); their tower then has the full vocabulary.
+on disk can take them instead (``tower: ViT-B-32-quickgelu`` for OpenAI's, whose activation is not open_clip's usual
+one, ``tower: ViT-B-32`` for LAION's); their tower then has the full vocabulary.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from mewm.errors import InputError
+from mewm.errors import InputError, first_line
 
 OWN = "own"
 """The small tower that is trained here."""
@@ -29,8 +30,9 @@ class TowerSettings:
     """Size of the text tower.
 
     Attributes:
-        tower: ``"own"``, or an open_clip architecture such as ``"ViT-B-32"`` or ``"ViT-B-32-quickgelu"``; the sizes
-            below are then that architecture's.
+        tower: ``"own"``, or an open_clip architecture such as ``"ViT-B-32-quickgelu"`` (OpenAI's weights) or
+            ``"ViT-B-32"`` (LAION's), whose weights have the same names and sizes; the sizes below are then that
+            architecture's.
         merges: byte-pair merges of the vocabulary.
         context_length: tokens of a sub-action; what is longer is cut off.
         width, layers, heads: of the transformer.
@@ -66,7 +68,7 @@ def text_tower(settings: TowerSettings) -> nn.Module:
         )
     config = get_model_config(settings.tower)
     if config is None or "hf_model_name" in config.get("text_cfg", {"hf_model_name": ""}):
-        raise InputError(f"open_clip knows no text tower {settings.tower!r}; take {OWN!r} or 'ViT-B-32'.")
+        raise InputError(f"open_clip knows no text tower {settings.tower!r}; take {OWN!r} or 'ViT-B-32-quickgelu'.")
     return TextTransformer(
         **{
             k: v
@@ -90,7 +92,7 @@ def text_dim(settings: TowerSettings) -> int:
 
     config = get_model_config(settings.tower)
     if config is None:
-        raise InputError(f"open_clip knows no text tower {settings.tower!r}; take {OWN!r} or 'ViT-B-32'.")
+        raise InputError(f"open_clip knows no text tower {settings.tower!r}; take {OWN!r} or 'ViT-B-32-quickgelu'.")
     return int(config["embed_dim"])
 
 
@@ -100,6 +102,8 @@ def load_clip_text(tower: nn.Module, path: Path) -> None:
     Raises:
         InputError: the file cannot be read or holds another architecture.
     """
+    from safetensors import SafetensorError
+
     try:
         if Path(path).suffix == ".safetensors":
             from safetensors.torch import load_file
@@ -108,10 +112,9 @@ def load_clip_text(tower: nn.Module, path: Path) -> None:
         else:
             state = torch.load(path, map_location="cpu", weights_only=True)
             state = state.get("state_dict", state)
-    except (OSError, RuntimeError, ValueError, pickle.UnpicklingError) as error:
+    except (OSError, RuntimeError, ValueError, EOFError, pickle.UnpicklingError, SafetensorError) as error:
         raise InputError(
-            f"The CLIP weights {path} cannot be read ({str(error).splitlines()[0]}); give safetensors or a plain "
-            "state_dict."
+            f"The CLIP weights {path} cannot be read ({first_line(error)}); give safetensors or a plain state_dict."
         ) from error
     names = {name: name.removeprefix("module.").removeprefix("text.") for name in state}
     text = {short: state[name] for name, short in names.items() if short.startswith(_CLIP_PARTS)}
