@@ -2,7 +2,10 @@
 
 import json
 import pickle
+import shutil
 from dataclasses import replace
+from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -15,11 +18,13 @@ yaml = pytest.importorskip("yaml", reason="the 'learned' extra is not installed"
 from open_clip.transformer import QuickGELU  # noqa: E402
 from stand_in_codec import StandInCodec  # noqa: E402
 
+from mewm.actions.base import load_action_base  # noqa: E402
 from mewm.actions.text import parse_protocol  # noqa: E402
 from mewm.bundle import CARD, INFERENCE, METADATA, NOTICE, write_bundle  # noqa: E402
 from mewm.cli import main  # noqa: E402
 from mewm.cohort.dataset import read_cohort, write_table  # noqa: E402
 from mewm.cohort.simulate import simulate_cohort  # noqa: E402
+from mewm.dynamics.autoencoder.codec import load_autoencoder  # noqa: E402
 from mewm.dynamics.autoencoder.network import Autoencoder  # noqa: E402
 from mewm.dynamics.diffusion.action_text import text_tower  # noqa: E402
 from mewm.dynamics.diffusion.dynamics import load_dynamics  # noqa: E402
@@ -30,6 +35,7 @@ from mewm.errors import InputError, ResourceError  # noqa: E402
 from mewm.evaluation.config import EvaluationConfig  # noqa: E402
 from mewm.evaluation.registry import known_models  # noqa: E402
 from mewm.resources import resource_path  # noqa: E402
+from mewm.training.checkpoint import load_checkpoint  # noqa: E402
 from mewm.training.config import from_mapping, read_config  # noqa: E402
 from mewm.training.dynamics.config import FIGURES, Attenuation, Contrastive, DynamicsConfig, Objective  # noqa: E402
 from mewm.training.dynamics.examples import Partners, actions_of, conditions_of, pair_draws  # noqa: E402
@@ -363,6 +369,24 @@ def test_a_checkpoint_of_another_autoencoder_is_not_exported(bundles, tmp_path, 
     )
     assert main([*command, "--autoencoder", str(other), "--export-only", "--out", str(tmp_path / "out")]) == 2
     assert "other settings (autoencoder)" in capsys.readouterr().err
+
+
+def test_what_was_learnt_of_other_agents_is_not_gone_on_with(bundles, cohort, tmp_path, monkeypatch):
+    """As many agents in another order fit the same weights, and mean other drugs."""
+    folder, _ = bundles
+    work = Path(shutil.copytree(folder / "work", tmp_path / "work"))
+    codec = folder / "dynamics_autoencoder"
+    agents = load_action_base().agents
+    turned = SimpleNamespace(agents=dict(reversed(agents.items())))
+    monkeypatch.setattr("mewm.training.dynamics.fit.load_action_base", lambda: turned)
+    config = from_mapping(TINY, DynamicsConfig, "tiny")
+    tower, head = (load_checkpoint(work / f"{name}.pt")["made_with"] for name in ("text_tower", "outcome_head"))
+    with pytest.raises(InputError, match=r"other settings \(agents\)"):
+        train_dynamics(cohort.folder, work, config, lambda where: load_autoencoder(codec, where), device="cpu")
+    again = [load_checkpoint(work / f"{name}.pt")["made_with"] for name in ("text_tower", "outcome_head")]
+    assert again[0] == {**tower, "agents": list(turned.agents)} != tower
+    assert again[1] == {**head, "agents": list(turned.agents)} != head
+    assert head["autoencoder"] == load_autoencoder(codec, "cpu").sha256
 
 
 def test_another_autoencoder_is_refused(bundles, tmp_path):

@@ -61,7 +61,9 @@ def export_dynamics(
         InputError: there is no checkpoint, it belongs to another configuration, or the folder cannot be written.
     """
     data = read_cohort(Path(cohort))
-    model, step = best_model(Path(work), config, codec.channels, decisive(data, config, codec))
+    agents = tuple(load_action_base().agents)
+    settings = decisive(data, config, codec, agents)
+    model, step = best_model(Path(work), config, agents, codec.channels, settings)
     rows = data.split("test")[:cases]
     if not rows:
         raise InputError(f"The cohort {cohort} has no case in its test split; choose another.")
@@ -85,20 +87,21 @@ def export_dynamics(
 
 
 def best_model(
-    work: Path, config: DynamicsConfig, channels: int, settings: Mapping[str, Any]
+    work: Path, config: DynamicsConfig, agents: tuple[str, ...], channels: int, settings: Mapping[str, Any]
 ) -> tuple[ActionDiffusion, int]:
     """Return the model of the best checkpoint (averaged weights where there are any) and the step it was saved at.
 
     Args:
         work: the training's folder.
         config: its configuration.
+        agents: that it knows.
         channels: of a latent voxel.
         settings: what else decides the result (:func:`mewm.training.dynamics.fit.decisive`).
 
     Raises:
         InputError: there is no checkpoint, or it is of another configuration.
     """
-    model = make_model(config, tuple(load_action_base().agents), channels)
+    model = make_model(config, agents, channels)
     return model, load_best(model, LEARNER, work / CHECKPOINTS, described(config.loop, settings))
 
 

@@ -82,7 +82,7 @@ def train_dynamics(
             learning = open_split(data, "train", codec, config, work, reading)
             held = open_split(data, "val", codec, config, work, reading)
             if model.outcome is not None:
-                _prepare_head(model, config, learning, held, work)
+                _prepare_head(model, config, codec, learning, held, work)
         group.wait()
         latents = open_split(data, "train", codec, config, work)
         model.action.text.load_state_dict(load_checkpoint(work / _TOWER)["tower"])
@@ -102,15 +102,16 @@ def train_dynamics(
             work / CHECKPOINTS,
             group,
             validate=validate,
-            config=decisive(data, config, codec),
+            config=decisive(data, config, codec, agents),
             tell=tell if group.first else None,
         )
 
 
-def decisive(data: Cohort, config: DynamicsConfig, codec: Codec) -> dict[str, Any]:
+def decisive(data: Cohort, config: DynamicsConfig, codec: Codec, agents: tuple[str, ...]) -> dict[str, Any]:
     """Return what decides the result of a training besides the settings of its loop."""
     settings = {k: v for k, v in asdict(config).items() if k not in ("loop", "sampler", "name")}
-    return {**settings, "cohort": table_hash(data), "autoencoder": codec.sha256}
+    # Concept embeddings are counted off in the order of the agents.
+    return {**settings, "cohort": table_hash(data), "autoencoder": codec.sha256, "agents": list(agents)}
 
 
 def make_model(config: DynamicsConfig, agents: tuple[str, ...], channels: int) -> ActionDiffusion:
@@ -162,19 +163,28 @@ def open_split(
 
 def _prepare_tower(config: DynamicsConfig, agents: tuple[str, ...], work: Path) -> None:
     """Train the text tower, unless it is there from the same settings."""
-    made_with = {"tower": asdict(config.tower), "text": asdict(config.text), "seed": config.loop.seed}
+    made_with = {
+        "tower": asdict(config.tower),
+        "text": asdict(config.text),
+        "agents": list(agents),
+        "seed": config.loop.seed,
+    }
     if (work / _TOWER).is_file() and load_checkpoint(work / _TOWER)["made_with"] == made_with:
         return
     tower = trained_tower(config.tower, config.text, agents, config.loop.seed)
     save_checkpoint(work / _TOWER, {"made_with": made_with, "tower": tower.state_dict()})
 
 
-def _prepare_head(model: ActionDiffusion, config: DynamicsConfig, learning: Latents, held: Latents, work: Path) -> None:
-    """Train the outcome head, unless it is there from the same settings and cases."""
+def _prepare_head(
+    model: ActionDiffusion, config: DynamicsConfig, codec: Codec, learning: Latents, held: Latents, work: Path
+) -> None:
+    """Train the outcome head, unless it is there from the same settings, latents and cases."""
     cases = [row.case_id for row in (*learning.rows, *held.rows)]
     made_with = {
         "network": config.network["outcome"],
         "outcome": asdict(config.outcome),
+        "autoencoder": codec.sha256,
+        "agents": list(model.action.agents),
         "seed": config.loop.seed,
         "cases": hashlib.sha256(json.dumps([cases, learning.outcomes.tolist()]).encode()).hexdigest(),
     }
