@@ -117,9 +117,19 @@ def test_latents_are_computed_once_and_hold_what_they_say(cohort, latents, tmp_p
     far = latents.masks[0, 1] == 0
     assert np.array_equal(latents.volumes[0, PRE][:, far], latents.volumes[0, MASKED][:, far])
     calls = []
+
+    def stop_after_the_first(*done):
+        calls.append(done)
+        if done == (1, 3):
+            raise KeyboardInterrupt
+
+    arguments = (cohort, latents.rows, StandInCodec(), Attenuation(), tmp_path, stop_after_the_first)
+    with pytest.raises(KeyboardInterrupt):
+        open_latents(*arguments)
     for _ in range(2):
-        open_latents(cohort, latents.rows[:1], StandInCodec(), Attenuation(), tmp_path, lambda *n: calls.append(n))
-    assert calls == [(1, 1)]
+        again = open_latents(*arguments)
+    assert calls == [(1, 3), (2, 3), (3, 3)], "what was computed before an interruption is kept"
+    assert all(np.array_equal(getattr(again, part), getattr(latents, part)) for part in ("volumes", "masks", "numbers"))
     assert spread_of_change(latents).shape == (8,)
     assert bool((spread_of_change(latents) > 0).all())
 

@@ -13,12 +13,15 @@ import torch
 
 from mewm.assistant.intensity import IntensityAssistant
 from mewm.cohort.dataset import Cohort, CohortCase, CohortRow
+from mewm.dynamics.autoencoder.network import REDUCTION
 from mewm.dynamics.diffusion.condition import Codec, case_numbers, lesion_and_gate, without_lesion
+from mewm.dynamics.diffusion.model import NUMBERS
 from mewm.dynamics.diffusion.outcome import OUTCOMES, lesion_outcome
 from mewm.errors import InputError
+from mewm.roi import GRID
 from mewm.training.dynamics.attenuation import RESPONSE_LEVELS, attenuate, report_level
 from mewm.training.dynamics.config import Attenuation
-from mewm.training.on_disk import OnDisk
+from mewm.training.on_disk import OnDisk, open_arrays
 from mewm.training.volumes import table_hash
 
 PRE, MASKED, ATTENUATED, POST = range(4)
@@ -59,7 +62,7 @@ def open_latents(
     folder: Path,
     report: Callable[[int, int], None] | None = None,
 ) -> Latents:
-    """Open the latents of some cases, and compute them first where they are not there or belong to something else.
+    """Open the latents of some cases, and compute first what is not there; what an interrupted call computed is kept.
 
     Args:
         cohort: the dataset.
@@ -70,31 +73,40 @@ def open_latents(
         report: called with cases done and cases in all while they are computed.
 
     Raises:
-        InputError: an image is missing or damaged, or the files cannot be written.
+        InputError: an image or a report is missing or damaged, or the files cannot be written.
     """
+    levels = [case_level(cohort, row, attenuation) for row in rows]
     names = [row.case_id for row in rows]
     content = [table_hash(cohort), names, codec.sha256, attenuation.without_report]
     key = hashlib.sha256(json.dumps(content).encode()).hexdigest()[:16]
-    paths = [folder / f"{part}_{key}.npy" for part in ("latents", "masks", "outcomes", "numbers")]
-    if not paths[-1].is_file():
-        try:
-            folder.mkdir(parents=True, exist_ok=True)
-            _write(cohort, rows, codec, attenuation, paths, report or (lambda done, total: None))
-        except OSError as error:
-            raise InputError(
-                f"The latents of {len(rows)} cases cannot be written to {folder} ({error.strerror or error}); free "
-                "some space or choose another folder."
-            ) from error
-    volumes, masks = (np.load(path, mmap_mode="r") for path in paths[:2])
-    return Latents(rows, volumes, masks, outcomes=np.load(paths[2]), numbers=np.load(paths[3]))
+    grid = (GRID // REDUCTION,) * 3
+    parts: dict[str, tuple[type, tuple[int, ...]]] = {
+        "latents": (np.float16, (4, codec.channels, *grid)),
+        "masks": (np.float16, (2, *grid)),
+        "outcomes": (np.float32, (OUTCOMES,)),
+        "numbers": (np.float32, (NUMBERS,)),
+    }
+    try:
+        files = open_arrays(folder, key, len(rows), parts)
+        _fill(cohort, rows, levels, codec, files, report or (lambda done, total: None))
+    except OSError as error:
+        raise InputError(
+            f"The latents of {len(rows)} cases cannot be written to {folder} ({error.strerror or error}); free "
+            "some space or choose another folder."
+        ) from error
+    return Latents(rows, files["latents"], files["masks"], np.array(files["numbers"]), np.array(files["outcomes"]))
 
 
 def case_level(cohort: Cohort, row: CohortRow, attenuation: Attenuation) -> int | None:
-    """Return the attenuation level of a case: of ``report.txt`` in its folder, else as the settings say."""
+    """Return the attenuation level of a case: of ``report.txt`` in its folder, else as the settings say.
+
+    Raises:
+        InputError: the report has no words, too many, or is no text.
+    """
     path = cohort.folder / "cases" / row.case_id / "report.txt"
-    if path.is_file():
-        return report_level(path.read_text(encoding="utf-8"))
-    return RESPONSE_LEVELS.get(row.mrecist or "") if attenuation.without_report == "response" else None
+    if not path.is_file():
+        return RESPONSE_LEVELS.get(row.mrecist or "") if attenuation.without_report == "response" else None
+    return report_level(path.read_text(encoding="utf-8"))
 
 
 def spread_of_change(latents: Latents, cases: int = 128) -> torch.Tensor:
@@ -109,36 +121,26 @@ def spread_of_change(latents: Latents, cases: int = 128) -> torch.Tensor:
     return torch.from_numpy(np.sqrt(np.maximum(mean, 1e-6)).astype(np.float32))
 
 
-def _write(
+def _fill(
     cohort: Cohort,
     rows: Sequence[CohortRow],
+    levels: Sequence[int | None],
     codec: Codec,
-    attenuation: Attenuation,
-    paths: Sequence[Path],
+    files: dict[str, np.ndarray],
     report: Callable[[int, int], None],
 ) -> None:
-    volumes = masks = None
-    numbers = np.zeros((len(rows), 2), np.float32)
-    outcomes = np.zeros((len(rows), OUTCOMES), np.float32)
+    missing = np.flatnonzero(files["done"] == 0)
     assistant = IntensityAssistant()
-    for k, row in enumerate(rows):
-        case = cohort.load(row)
-        found, beside = _encode(case, case_level(cohort, row, attenuation), codec)
-        if volumes is None or masks is None:
-            volumes = np.lib.format.open_memmap(paths[0], "w+", np.float16, (len(rows), *found.shape))
-            masks = np.lib.format.open_memmap(paths[1], "w+", np.float16, (len(rows), *beside.shape))
-        volumes[k], masks[k], numbers[k] = found, beside, case_numbers(case.roi)
+    for done, k in enumerate(missing.tolist(), len(rows) - len(missing) + 1):
+        case = cohort.load(rows[k])
+        files["latents"][k], files["masks"][k] = _encode(case, levels[k], codec)
+        files["numbers"][k] = case_numbers(case.roi)
         tissue = assistant.segment(case.roi, case.post_ct) if case.tissue is None else case.tissue
-        outcomes[k] = lesion_outcome(case.roi, tissue)
-        report(k + 1, len(rows))
-    if volumes is None or masks is None:
-        raise InputError("There is no case to encode; choose a cohort with a train and a val split.")
-    volumes.flush()
-    masks.flush()
-    # Written last: it says that the other files are whole.
-    for path, array in zip(paths[2:], (outcomes, numbers), strict=True):
-        with path.open("wb") as stream:
-            np.save(stream, array)
+        files["outcomes"][k] = lesion_outcome(case.roi, tissue)
+        files["done"][k] = 1
+        report(done, len(rows))
+    for file in files.values():
+        file.flush()  # type: ignore[attr-defined]
 
 
 def _encode(case: CohortCase, level: int | None, codec: Codec) -> tuple[np.ndarray, np.ndarray]:

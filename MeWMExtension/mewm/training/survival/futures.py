@@ -18,7 +18,7 @@ from mewm.roles import AssistantModel, DynamicsModel
 from mewm.survival.attention.numbers import NAMES, case_numbers
 from mewm.survival.attention.regions import LABELS, RegionSettings, case_region, future_region
 from mewm.survival.familiarity import MEASURED, described
-from mewm.training.on_disk import OnDisk
+from mewm.training.on_disk import OnDisk, open_arrays
 from mewm.training.volumes import table_hash
 
 MARKED, READ, SIMULATED = 0, 1, 2
@@ -89,22 +89,15 @@ def open_futures(
     models = [(model.name, getattr(model, "sha256", None)) for model in (dynamics, assistant)]
     content = [table_hash(cohort), names, asdict(settings), simulated, models, seed, NUMBERS]
     key = hashlib.sha256(json.dumps(content).encode()).hexdigest()[:16]
-    shapes: dict[str, tuple[type, tuple[int, ...]]] = {
+    parts: dict[str, tuple[type, tuple[int, ...]]] = {
         "ct": (np.int16, (2 + simulated, *settings.shape)),
         "lesion": (np.uint8, settings.shape),
         "labels": (np.uint8, (2 + simulated, len(LABELS), *settings.shape)),
         "numbers": (np.float32, (2 + simulated, len(NUMBERS))),
         "measured": (np.float32, (len(MEASURED),)),
-        "done": (np.uint8, ()),
     }
-    paths = {part: folder / f"{part}_{key}.npy" for part in shapes}
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        # The last one says which cases are whole, so it decides whether the files are there.
-        for part, (kind, shape) in shapes.items():
-            if not paths["done"].is_file():
-                np.lib.format.open_memmap(paths[part], "w+", kind, (len(rows), *shape)).flush()
-        files = {part: np.load(path, mmap_mode="r+") for part, path in paths.items()}
+        files = open_arrays(folder, key, len(rows), parts)
         _fill(cohort, rows, settings, simulated, dynamics, assistant, seed, files, report or (lambda done, total: None))
     except OSError as error:
         raise InputError(
