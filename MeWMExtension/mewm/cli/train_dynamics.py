@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from mewm.cli.report import counted
 from mewm.cli.training_arguments import check_training_arguments
-from mewm.cli.training_report import completed, is_first_process, training_line
+from mewm.cli.training_report import completed, is_first_process, print_now, training_line
 from mewm.cli.whole_numbers import from_one
 
 if TYPE_CHECKING:
@@ -68,7 +68,14 @@ def run(args: argparse.Namespace) -> int:
         with counted("encoding cases", None) as progress:
             done = completed(
                 lambda: train_dynamics(
-                    args.cohort, args.work, config, codec, device=args.device, tell=training_line, reading=progress
+                    args.cohort,
+                    args.work,
+                    config,
+                    codec,
+                    device=args.device,
+                    tell=training_line,
+                    reading=progress,
+                    warn=print_now,
                 ),
                 args.work,
             )

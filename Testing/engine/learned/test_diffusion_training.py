@@ -146,6 +146,35 @@ def test_the_level_comes_from_the_report_else_from_the_response_or_not_at_all(co
         report.unlink()
 
 
+@pytest.mark.parametrize(("content", "told"), [(b"\xff\xfe\xe9", "no UTF-8 text"), (b" 12 \n", "has no words")])
+def test_a_report_that_cannot_be_read_is_one_sentence_that_names_it(cohort, content, told):
+    report = cohort.folder / "cases" / cohort.rows[0].case_id / "report.txt"
+    report.write_bytes(content)
+    try:
+        with pytest.raises(InputError, match=told) as caught:
+            case_level(cohort, cohort.rows[0], Attenuation())
+    finally:
+        report.unlink()
+    assert str(report) in str(caught.value) and "\n" not in str(caught.value)
+
+
+def test_a_report_that_came_later_changes_the_latents_and_none_at_all_is_told(cohort, tmp_path):
+    rows, settings, told = cohort.split("val"), Attenuation(without_report="none"), []
+    arguments = (cohort, rows, StandInCodec(), settings, tmp_path, None, told.append)
+    plain = open_latents(*arguments).volumes
+    assert np.array_equal(plain[:, ATTENUATED], plain[:, MASKED])
+    assert len(told) == 1 and "No case has an attenuation level" in told[0]
+    report = cohort.folder / "cases" / rows[0].case_id / "report.txt"
+    report.write_text("Lobaplatin 30 mg. The tumour staining disappeared.", encoding="utf-8")
+    try:
+        found = open_latents(*arguments).volumes
+    finally:
+        report.unlink()
+    assert not np.array_equal(found[:, ATTENUATED], found[:, MASKED]) and len(told) == 1
+    open_latents(*arguments[:3], replace(settings, share=0.0), tmp_path, None, told.append)
+    assert len(told) == 1, "nobody asked for attenuated masks"
+
+
 def test_partners_have_the_same_agents_and_negatives_others(latents):
     partners, rng = Partners(latents.rows), np.random.default_rng(0)
     assert {partners.partner(0, rng) for _ in range(10)} == {(1, True)}

@@ -52,6 +52,7 @@ def train_dynamics(
     device: str | None = None,
     tell: Callable[[Report], None] | None = None,
     reading: Callable[[int, int], None] | None = None,
+    warn: Callable[[str], None] | None = None,
 ) -> float:
     """Train on the train split, choosing the best checkpoint on the validation split; go on where it was stopped.
 
@@ -63,6 +64,7 @@ def train_dynamics(
         device: where; without one the fastest there is. Under ``torchrun`` every process takes its share.
         tell: called with losses and validation figures.
         reading: called with work done and work in all while latents are computed.
+        warn: called with a sentence where the configuration asks for something that the cohort does not hold.
 
     Returns:
         The best validation figure.
@@ -79,7 +81,7 @@ def train_dynamics(
         model = make_model(config, agents, codec.channels)
         if group.first:
             _prepare_tower(config, agents, work)
-            learning = open_split(data, "train", codec, config, work, reading)
+            learning = open_split(data, "train", codec, config, work, reading, warn)
             held = open_split(data, "val", codec, config, work, reading)
             if model.outcome is not None:
                 _prepare_head(model, config, codec, learning, held, work)
@@ -149,6 +151,7 @@ def open_split(
     config: DynamicsConfig,
     work: Path,
     reading: Callable[[int, int], None] | None = None,
+    warn: Callable[[str], None] | None = None,
 ) -> Latents:
     """Return the latents of a split.
 
@@ -158,7 +161,7 @@ def open_split(
     rows = data.split(split)
     if not rows:
         raise InputError(f"The cohort {data.folder} has no case in its {split} split; choose another.")
-    return open_latents(data, rows, codec, config.attenuation, work, reading)
+    return open_latents(data, rows, codec, config.attenuation, work, reading, warn)
 
 
 def _prepare_tower(config: DynamicsConfig, agents: tuple[str, ...], work: Path) -> None:

@@ -61,6 +61,7 @@ def open_latents(
     attenuation: Attenuation,
     folder: Path,
     report: Callable[[int, int], None] | None = None,
+    warn: Callable[[str], None] | None = None,
 ) -> Latents:
     """Open the latents of some cases, and compute first what is not there; what an interrupted call computed is kept.
 
@@ -71,13 +72,19 @@ def open_latents(
         attenuation: where the attenuation level comes from.
         folder: where the files lie; they take 1 MB a case and can be deleted after training.
         report: called with cases done and cases in all while they are computed.
+        warn: called with a sentence where masks should be attenuated and no case says how much.
 
     Raises:
         InputError: an image or a report is missing or damaged, or the files cannot be written.
     """
     levels = [case_level(cohort, row, attenuation) for row in rows]
+    if warn is not None and attenuation.share and not any(levels):
+        warn(
+            "No case has an attenuation level, so no mask is attenuated; put report.txt into the cases' folders, or "
+            "set without_report to response."
+        )
     names = [row.case_id for row in rows]
-    content = [table_hash(cohort), names, codec.sha256, attenuation.without_report]
+    content = [table_hash(cohort), names, codec.sha256, levels]
     key = hashlib.sha256(json.dumps(content).encode()).hexdigest()[:16]
     grid = (GRID // REDUCTION,) * 3
     parts: dict[str, tuple[type, tuple[int, ...]]] = {
@@ -106,7 +113,12 @@ def case_level(cohort: Cohort, row: CohortRow, attenuation: Attenuation) -> int 
     path = cohort.folder / "cases" / row.case_id / "report.txt"
     if not path.is_file():
         return RESPONSE_LEVELS.get(row.mrecist or "") if attenuation.without_report == "response" else None
-    return report_level(path.read_text(encoding="utf-8"))
+    try:
+        return report_level(path.read_text(encoding="utf-8"))
+    except UnicodeDecodeError as error:
+        raise InputError(f"The report {path} is no UTF-8 text; save it as UTF-8 or take it away.") from error
+    except InputError as error:
+        raise InputError(f"The report {path} cannot be read: {error}") from error
 
 
 def spread_of_change(latents: Latents, cases: int = 128) -> torch.Tensor:
