@@ -90,6 +90,21 @@ def test_a_change_in_the_lesion_leaves_the_far_side_alone():
     assert torch.equal(codec.decode(before)[..., 64:, :, :], codec.decode(after)[..., 64:, :, :])
 
 
+@pytest.mark.parametrize("blocks", [(0, 0), (1, 1), (1, 2), (2, 1)])
+def test_the_decoder_sees_as_far_as_it_says_and_no_further(blocks):
+    network = small_network(decoder_blocks=blocks)
+    # Layers that begin at zero let nothing through before their first step.
+    for parameter in network.parameters():
+        torch.nn.init.normal_(parameter, std=0.2)
+    codec = CtAutoencoder(network, torch.device("cpu"))
+    edge, middle = 24, 12
+    latents = torch.zeros(1, 8, edge, 4, 4, requires_grad=True)
+    inside = slice(4 * middle, 4 * middle + 4)
+    network._decode(latents)[0, 0, inside].abs().sum().backward()
+    seen = [k for k in range(edge) if latents.grad[0, :, k].any()]
+    assert (middle - min(seen), max(seen) - middle) == (codec.reach, codec.reach)
+
+
 def test_standardised_latents_decode_to_the_same_ct():
     network = small_network().eval()
     x = torch.rand(2, 1, 16, 16, 16) * 2 - 1

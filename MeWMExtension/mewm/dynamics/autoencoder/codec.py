@@ -29,6 +29,7 @@ class CtAutoencoder:
 
     Attributes:
         channels: numbers a latent voxel.
+        reach: latent voxels around one that still have a part in its decoded CT.
         reduction: CT voxels along the edge of a latent voxel.
         device, sha256: as given.
     """
@@ -38,7 +39,8 @@ class CtAutoencoder:
     def __init__(self, network: Autoencoder, device: torch.device, sha256: str = "") -> None:
         # Channels-last halves the time of these convolutions on CPU.
         self.network = network.to(device, memory_format=torch.channels_last_3d).eval().requires_grad_(False)
-        self.device, self.sha256, self.channels = device, sha256, network.latent_channels
+        self.device, self.sha256 = device, sha256
+        self.channels, self.reach = network.latent_channels, network.reach
 
     @torch.no_grad()
     def encode(self, ct_hu: torch.Tensor) -> torch.Tensor:

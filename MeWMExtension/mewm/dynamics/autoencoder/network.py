@@ -8,6 +8,7 @@ voxel depends on its surroundings only. And importing MONAI takes seconds that a
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
@@ -92,6 +93,9 @@ class Autoencoder(nn.Module):
         encoder_blocks, decoder_blocks: residual blocks at these two resolutions.
         bottleneck: ``"gaussian"``, ``"finite"`` or ``"vector"`` (:mod:`mewm.dynamics.autoencoder.bottleneck`).
         bottleneck_options: its further arguments.
+
+    Attributes:
+        reach: latent voxels around one that still have a part in its decoded CT.
     """
 
     latent_mean: torch.Tensor
@@ -109,6 +113,8 @@ class Autoencoder(nn.Module):
         super().__init__()
         fine, coarse = widths
         self.latent_channels = latent_channels
+        # Each convolution sees one voxel further, those of the finer half at half a latent voxel.
+        self.reach = 1 + 2 * decoder_blocks[1] + math.ceil((2 * decoder_blocks[0] + 1) / 2)
         self.bottleneck = make_bottleneck(bottleneck, latent_channels, **(bottleneck_options or {}))
         self.plain_in = nn.Conv3d(8, latent_channels, 1)
         self.plain_out = nn.Conv3d(latent_channels, 8, 1)

@@ -32,7 +32,7 @@ AUTOENCODER = "dynamics_autoencoder"
 _REMEMBERED = 512
 # PyTorch has no common exception: CUDA and MPS say the first, the allocator on CPU the others.
 _OUT_OF_MEMORY = ("out of memory", "can't allocate memory", "not enough memory")
-# What the decoder sees around a latent voxel, so that the changed box can be decoded without the rest.
+# Latent voxels around the changed box that are decoded with it, where an autoencoder does not say how far it sees.
 _MARGIN = 5
 
 
@@ -152,7 +152,9 @@ class DiffusionDynamics:
         changed = tight_box((roi.feather > 0) & roi.inside)
         coarse = [(s.start // REDUCTION, -(-s.stop // REDUCTION)) for s in changed]
         box = _slices((low * REDUCTION, high * REDUCTION) for low, high in coarse)
-        wide = [(max(low - _MARGIN, 0), min(high + _MARGIN, edge)) for low, high in coarse]
+        # The rest of the volume has no part in what is decoded here.
+        margin = getattr(self.codec, "reach", _MARGIN)
+        wide = [(max(low - margin, 0), min(high + margin, edge)) for low, high in coarse]
         inner = _slices(
             ((low - start) * REDUCTION, (high - start) * REDUCTION)
             for (low, high), (start, _) in zip(coarse, wide, strict=True)
