@@ -15,7 +15,7 @@ import torch
 from torch import nn
 from torchvision.models.video.resnet import BasicBlock, Conv3DNoTemporal, Conv3DSimple
 
-from mewm.errors import InputError, first_line
+from mewm.errors import InputError
 
 WIDTH = 64
 """Channels of the first layer of ``mc3_18``."""

@@ -32,7 +32,7 @@ class Partners:
     def __init__(self, rows: Sequence[CohortRow]) -> None:
         self.rows = rows
         self.combos = [frozenset(row.protocol.agents) for row in rows]
-        self.patients = [row.values.get("patient_id") or row.case_id for row in rows]
+        self.patients = [row.patient for row in rows]
         self._alike: dict[frozenset[str], list[int]] = defaultdict(list)
         for k, combo in enumerate(self.combos):
             self._alike[combo].append(k)
