@@ -1,6 +1,6 @@
 """Intervals and paired tests by resampling cases.
 
-The patient is the unit of resampling everywhere: rows of one case stay together. Percentile intervals (Efron &
+The case is the unit of resampling everywhere: its rows stay together, those of a patient with several cases do not. Percentile intervals (Efron &
 Tibshirani, An Introduction to the Bootstrap, 1993, chapter 13).
 """
 
