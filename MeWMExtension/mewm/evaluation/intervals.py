@@ -1,7 +1,7 @@
 """Intervals and paired tests by resampling cases.
 
-The case is the unit of resampling everywhere: its rows stay together, those of a patient with several cases do not. Percentile intervals (Efron &
-Tibshirani, An Introduction to the Bootstrap, 1993, chapter 13).
+The case is the unit of resampling everywhere: its rows stay together, those of a patient with several cases do not.
+Percentile intervals (Efron & Tibshirani, An Introduction to the Bootstrap, 1993, chapter 13).
 """
 
 from __future__ import annotations
