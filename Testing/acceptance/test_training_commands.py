@@ -51,7 +51,8 @@ def test_a_stopped_training_says_that_it_goes_on(model, stop, told, tmp_path, mo
         raise {"Cancelled": Cancelled, "KeyboardInterrupt": KeyboardInterrupt}[stop](told)
 
     monkeypatch.setattr(f"mewm.training.{model}.fit.train_{model}", interrupted)
-    monkeypatch.setattr("mewm.cohort.dataset.read_cohort", lambda folder: None)
+    commands = "train" if model == "autoencoder" else f"train_{model}"
+    monkeypatch.setattr(f"mewm.cli.{commands}.check_training_arguments", lambda args: None)
     assert main(["train", model, "--cohort", str(tmp_path), "--work", str(tmp_path), "--device", "cpu"]) == 130
     said = capsys.readouterr()
     assert told in said.out + said.err and "nothing was written" not in said.err
