@@ -300,6 +300,15 @@ def test_contraindications_come_first_on_the_page_and_sources_do_not_crowd_them_
     places = [text.index(f"Absolute contraindication: reason {number}.") for number in range(6)]
     assert places == sorted(places) and places[-1] < text.index("Warning number 0")
     assert "Another guideline" not in text
+    # A row's finding and the run's warning about it differ by the source alone.
+    ranking = json.loads((severe / "ranking.json").read_text(encoding="utf-8"))
+    row_warnings = [{"rule": "r", "severity": "warning", "message": "This is a repeated warning.", "source": "S"}]
+    ranking["rows"][0]["findings"] = row_warnings
+    (severe / "ranking.json").write_text(json.dumps(ranking), encoding="utf-8")
+    manifest["warnings"] = [f"{f['message']} ({f['source']})" for f in row_warnings]
+    (severe / "manifest.json").write_text(json.dumps(manifest), encoding="utf-8")
+    text = " ".join(text_of(export_protocol(severe, tmp_path / "again", rank=1).out / "protocol.pdf").split())
+    assert text.count("a repeated warning") == 1
 
 
 def test_the_page_says_whom_its_figures_come_from(exported):

@@ -259,7 +259,7 @@ class _Page:
                 self.text(f"- {finding['message']} ({finding['source']})", 8, high=3.7)
         told = [finding["message"] for finding in self.chosen.row["findings"] if finding["severity"] == "warning"]
         # The sources are in manifest.json; here they would take the place of other warnings.
-        told = told_warnings(dict.fromkeys([*told, *self.chosen.manifest["warnings"]]))
+        told = list(dict.fromkeys(told_warnings([*told, *self.chosen.manifest["warnings"]])))
         if told:
             self.section("To be known")
             self._as_many_as_fit([f"- {sentence}" for sentence in told])

@@ -43,7 +43,7 @@ class CoxSurvival:
         provenance: the data and command the weights came from.
         sha256: digest of the weights' file.
         familiarity: what the training cases were like; ``None`` where the bundle does not say.
-        impairment: liver impairment of a patient whose facts state none, so that a treatment costs something in him
+        impairment: liver impairment of a patient whose facts state none, so that a treatment costs something there
             too; ``None`` where the bundle does not say.
     """
 
