@@ -261,9 +261,9 @@ def _predictor(
     axes: Any,
     mirroring: bool,
 ) -> Any:
-    from nnunetv2.inference.predict_from_raw_data import nnUNetPredictor
+    from mewm.assistant.one_piece import OnePiecePredictor
 
-    predictor = nnUNetPredictor(
+    predictor = OnePiecePredictor(
         use_mirroring=mirroring, device=device, perform_everything_on_device=True, allow_tqdm=False
     )
     predictor.manual_initialization(network.to(device), *managers, states, dataset, "nnUNetTrainer", axes)
