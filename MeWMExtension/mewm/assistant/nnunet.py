@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
+from scipy import ndimage
 
 from mewm.assistant.choose import NNUNET
 from mewm.assistant.intensity import OIL_HU
@@ -15,9 +17,16 @@ from mewm.roi import GRID, Roi
 from mewm.roles import Tissue
 from mewm.voxels import tight_box
 
-POST, PRE, LESION = "post-treatment CT", "pre-treatment CT", "lesion"
-CHANNELS = {"post": POST, "pre": PRE, "lesion": LESION}
+POST, SOFT = "post-treatment CT", "post-treatment CT (soft tissue)"
+PRE, LESION, CHANGE = "pre-treatment CT", "lesion", "change"
+CHANNELS = {"post": POST, "soft": SOFT, "pre": PRE, "lesion": LESION, "change": CHANGE}
 """Input channels by the word of a training configuration: how the nnU-Net's ``dataset.json`` names them."""
+SOFT_HU = (-50.0, 200.0)
+"""Window of the soft tissue channel. nnU-Net scales a CT by its spread, and with oil of 1000 HU in it the 20 HU between
+tumour and liver are a sixth of a standard deviation."""
+CHANGE_VOXELS = 1.0
+"""How far the change of soft tissue between the CTs is smoothed, standard deviation in voxels: where tumour grew over
+liver it is hardly more than the noise of a voxel."""
 _STEP = 16
 """A network that looks at a whole region at once needs edges that it can halve this often."""
 
@@ -68,8 +77,7 @@ class NnunetAssistant:
         A network that knows no lipiodol (a plain liver tumour network) has it told by attenuation within the tumour.
         """
         box = self.region(roi)
-        volumes = {POST: ct, PRE: roi.ct, LESION: roi.lesion}
-        image = np.stack([volumes[name][box] for name in self._sources]).astype(np.float32)
+        image = np.stack([volume[box] for volume in network_inputs(roi, ct, self._sources)]).astype(np.float32)
         network = self._network
         spacing = [1.0 if network.in_voxels else roi.spacing] * 3
         found = self._table[network.predict(image, spacing, in_one=network.in_voxels)]
@@ -83,6 +91,24 @@ class NnunetAssistant:
         else:
             labels[box] = np.where(found > Tissue.LIVER, found, labels[box])
         return labels
+
+
+def network_inputs(roi: Roi, ct: np.ndarray, names: Sequence[str]) -> list[np.ndarray]:
+    """Return what input channels show, each ``(96, 96, 96)``.
+
+    Args:
+        roi: the case before treatment.
+        ct: the CT after it, HU on the model grid.
+        names: long names of :data:`CHANNELS`.
+    """
+    channels: dict[str, Callable[[], np.ndarray]] = {
+        POST: lambda: ct,
+        SOFT: lambda: np.clip(ct, *SOFT_HU),
+        PRE: lambda: roi.ct,
+        LESION: lambda: roi.lesion,
+        CHANGE: lambda: ndimage.gaussian_filter(np.clip(ct, *SOFT_HU) - np.clip(roi.ct, *SOFT_HU), CHANGE_VOXELS),
+    }
+    return [channels[name]() for name in names]
 
 
 def load_assistant(folder: Path, device: str | None = None, *, name: str = NNUNET) -> NnunetAssistant:

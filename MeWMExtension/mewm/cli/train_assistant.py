@@ -19,6 +19,7 @@ _STAGES = {
     "fingerprint": "nnU-Net reads the dataset's fingerprint",
     "plan": "nnU-Net plans",
     "preprocess": "nnU-Net preprocesses",
+    "growth": "looking for tumours that grew out of the drawn lesion",
     "train": "nnU-Net trains",
 }
 

@@ -21,7 +21,7 @@ from mewm.assistant.choose import assistant_names, choose_assistant  # noqa: E40
 from mewm.assistant.intensity import OIL_HU  # noqa: E402
 from mewm.assistant.labels import MAPPING_FILE, tissue_table  # noqa: E402
 from mewm.assistant.network import load_network, write_nnunet_folder  # noqa: E402
-from mewm.assistant.nnunet import NnunetAssistant  # noqa: E402
+from mewm.assistant.nnunet import SOFT_HU, NnunetAssistant, network_inputs  # noqa: E402
 from mewm.assistant.proposal import propose_masks  # noqa: E402
 from mewm.bundle import CHECKSUMS, WEIGHTS, write_checksums  # noqa: E402
 from mewm.cli import main  # noqa: E402
@@ -75,7 +75,9 @@ def command(cohort, folder, text, *more):
 def trained(cohort, tmp_path_factory):
     """A folder with the work and the bundle of a tiny nnU-Net for CTs after treatment."""
     folder = tmp_path_factory.mktemp("post")
-    text = TINY.format(task="post", channels="[post, pre, lesion]", simulated=1.0, spacing=0, epochs=3, iterations=15)
+    channels = "[post, pre, lesion, soft, change]"
+    text = TINY.format(task="post", channels=channels, simulated=1.0, spacing=0, epochs=3, iterations=15)
+    text += "grown: 2\nredrawn: 0.5\n"
     given = command(cohort, folder, text, "--out", str(folder / "bundle"), "--test-cases", "1")
     assert main(given) == 0
     return folder
@@ -116,6 +118,19 @@ def test_the_raw_dataset_names_nobody_and_leaves_the_test_split_alone(cohort, tr
     assert not np.array_equal(simulated, true) and set(np.unique(simulated)) <= {int(t) for t in Tissue}
 
 
+def test_channels_of_soft_tissue_show_it_without_what_oil_adds(trained):
+    images = trained / "work" / "nnunet_raw" / "Dataset001_PostTace" / "imagesTr"
+    paths = [images / f"train_00000s_{k:04d}.nrrd" for k in range(5)]
+    full, before, lesion, soft, change = (sitk.GetArrayFromImage(sitk.ReadImage(str(path))) for path in paths)
+    low, high = SOFT_HU
+    window = (full > low) & (full < high)
+    assert full.max() > high > soft.mean() and soft.min() >= low and soft.max() <= high
+    assert np.array_equal(full[window], soft[window])
+    # A simulation leaves what is far from the lesion as it was.
+    assert change[lesion > 0].any() and not change[full == before].all()
+    assert abs(int(change.sum()) - int(soft.sum() - before.clip(low, high).sum())) < 0.02 * abs(change).sum()
+
+
 def test_a_bundle_holds_nnunets_own_folder_and_no_pickle(trained):
     bundle = trained / "bundle"
     files = {path.relative_to(bundle).as_posix() for path in bundle.rglob("*") if path.is_file()}
@@ -138,11 +153,19 @@ def test_nnunet_itself_reads_the_folder_that_is_written_of_a_bundle(trained, cas
     folder = write_nnunet_folder(trained / "bundle", tmp_path / "folder")
     theirs = nnUNetPredictor(device=torch.device("cpu"), use_mirroring=False, allow_tqdm=False)
     theirs.initialize_from_trained_model_folder(str(folder), (0,))
-    image = np.stack([case.post_ct, case.roi.ct, case.roi.lesion])[:, 24:72, 24:72, 24:72].astype(np.float32)
+    names = list(theirs.dataset_json["channel_names"].values())
+    image = np.stack(network_inputs(case.roi, case.post_ct, names)).astype(np.float32)
+    image, tile = image[:, 24:72, 24:72, 24:72], image[:, 32:64, 32:64, 32:64]
     expected = theirs.predict_single_npy_array(image, {"spacing": [1.0, 1.0, 1.0]})
+    # Weights for blending would change the last digit of a single tile.
+    theirs.use_gaussian = False
+    of_tile = theirs.predict_single_npy_array(tile, {"spacing": [1.0, 1.0, 1.0]})
+    assert len(np.unique(of_tile)) > 1
     for source in (trained / "bundle", folder):
         monkeypatch.setattr(compute, "half_type", lambda device: None)
-        assert np.array_equal(load_network(source, "cpu").predict(image, [1, 1, 1]), expected)
+        ours = load_network(source, "cpu")
+        assert np.array_equal(ours.predict(image, [1, 1, 1]), expected)
+        assert np.array_equal(ours.predict(tile, [1, 1, 1], in_one=True), of_tile)
         monkeypatch.setattr(compute, "half_type", lambda device: torch.bfloat16)
         assert (load_network(source, "cpu").predict(image, [1, 1, 1]) == expected).mean() > 0.97
     own = choose_assistant(str(folder), "cpu")

@@ -6,7 +6,13 @@ from collections.abc import Mapping
 from typing import Any
 
 _AIMS = {"whole liver": "≥ 0.95", "viable": "≥ 0.85", "lipiodol": "≥ 0.85"}
-_SEES = {"post": "the CT after treatment", "pre": "the CT before treatment", "lesion": "the drawn lesion"}
+_SEES = {
+    "post": "the CT after treatment",
+    "soft": "the CT after treatment in a soft tissue window",
+    "pre": "the CT before treatment",
+    "lesion": "the drawn lesion",
+    "change": "the smoothed change of soft tissue between the two CTs",
+}
 _WHAT = {
     "post": """Labels liver, viable tumour, necrosis and lipiodol of a (simulated) CT after treatment, in the lesion's
 region of the model grid (docs/architecture.md). It counts in voxels of that grid, whatever they measure.""",
@@ -43,6 +49,16 @@ def model_card(metadata: Mapping[str, Any]) -> str:
         if training["simulated"]
         else ""
     )
+    grown = (
+        f" Images whose tumour grew out of the drawn lesion count {training['grown']} times."
+        if training["grown"] > 1
+        else ""
+    )
+    redrawn = (
+        f" In {training['redrawn']:.0%} of the patches the drawn lesion's border is moved by up to 3 voxels."
+        if training["redrawn"]
+        else ""
+    )
     flag = " --task pre" if task == "pre" else ""
     return f"""# {metadata["task"]}: nnU-Net v2
 
@@ -53,7 +69,7 @@ def model_card(metadata: Mapping[str, Any]) -> str:
 ## Data
 
 {cohort["cases"]} {cohort["kind"]} cases, seed {cohort["seed"]} (docs/cohort.md); trained on {cohort["train"]} cases
-of the train split.{simulated} {training["epochs"]} of {training["epochs_planned"]} epochs of
+of the train split.{simulated}{grown}{redrawn} {training["epochs"]} of {training["epochs_planned"]} epochs of
 {training["iterations"]} steps, seed {training["seed"]}. The val split was watched, the test split used for the figures
 only.
 

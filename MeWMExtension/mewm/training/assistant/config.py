@@ -20,7 +20,9 @@ class AssistantConfig:
 
     Attributes:
         task: ``"post"`` segments the CT after treatment, ``"pre"`` proposes liver and tumour before it.
-        channels: what the network sees, of ``"post"``, ``"pre"`` and ``"lesion"`` (the drawn one).
+        channels: what the network sees, of :data:`mewm.assistant.nnunet.CHANNELS`: ``"post"`` and ``"pre"``, the CTs
+            after and before treatment; ``"lesion"``, the drawn one; ``"soft"``, the CT after treatment in a soft tissue
+            window; ``"change"``, the smoothed difference of the CTs in that window.
         cases: cases of the train split that are used, in the table's order; 0 for all.
         validation_cases: the same of the val split.
         simulated: share of those cases that also give a simulated CT after treatment (mechanistic simulator, its own
@@ -34,6 +36,9 @@ class AssistantConfig:
         validation_iterations: batches of the val split an epoch.
         learning_rate: of AdamW at the start, then falling (nnU-Net's polynomial).
         foreground: share of patches centred on a labelled voxel.
+        grown: how often a case counts whose tumour grew out of the drawn lesion, which is rare and easily missed; task
+            ``"post"`` only.
+        redrawn: share of patches in which the drawn lesion's border is moved at random, by up to 3 voxels.
         mirror: mirror patches at random.
         augment: turn, scale and degrade patches as nnU-Net does; without it density alone is changed, which is cheap.
         processes: for nnU-Net's preprocessing.
@@ -42,7 +47,7 @@ class AssistantConfig:
     """
 
     task: str = "post"
-    channels: tuple[str, ...] = ("post", "pre", "lesion")
+    channels: tuple[str, ...] = ("post", "pre", "lesion", "soft", "change")
     cases: int = 500
     validation_cases: int = 40
     simulated: float = 0.5
@@ -57,6 +62,8 @@ class AssistantConfig:
     validation_iterations: int = 10
     learning_rate: float = 1e-3
     foreground: float = 0.5
+    grown: int = 1
+    redrawn: float = 0.0
     mirror: bool = False
     augment: bool = False
     processes: int = 2
@@ -87,8 +94,13 @@ class AssistantConfig:
                 f"{2 ** (stages - 1)}."
             )
         lowest = {"cases": 0, "validation_cases": 1, "batch": 1, "epochs": 1, "iterations": 1, "processes": 1}
-        for name, low in {**lowest, "validation_iterations": 1, "loaders": 0, "seed": 0}.items():
+        for name, low in {**lowest, "validation_iterations": 1, "grown": 1, "loaders": 0, "seed": 0}.items():
             if getattr(self, name) < low:
                 raise InputError(f"The setting {name!r} is {getattr(self, name)}; give a whole number from {low} on.")
-        if not 0 <= self.simulated <= 1 or not 0 <= self.foreground <= 1 or self.spacing_mm < 0:
-            raise InputError("The settings 'simulated' and 'foreground' are shares, and 'spacing_mm' is not negative.")
+        shares = (self.simulated, self.foreground, self.redrawn)
+        if not all(0 <= share <= 1 for share in shares) or self.spacing_mm < 0:
+            raise InputError(
+                "The settings 'simulated', 'foreground' and 'redrawn' are shares, and 'spacing_mm' is not negative."
+            )
+        if (self.redrawn or self.grown > 1) and "lesion" not in self.channels:
+            raise InputError("The settings 'redrawn' and 'grown' need the drawn lesion; add 'lesion' to the channels.")

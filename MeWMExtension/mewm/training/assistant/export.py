@@ -221,6 +221,8 @@ def _metadata(data: Cohort, config: AssistantConfig, epochs: int) -> dict[str, A
             "task": config.task,
             "channels": list(config.channels),
             "simulated": config.simulated if config.task == "post" else 0.0,
+            "grown": config.grown,
+            "redrawn": config.redrawn,
             "epochs": epochs,
             "epochs_planned": config.epochs,
             "iterations": config.iterations,

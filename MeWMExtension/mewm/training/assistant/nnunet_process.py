@@ -20,6 +20,8 @@ FOLDERS = {"nnUNet_raw": "nnunet_raw", "nnUNet_preprocessed": "nnunet_preprocess
 PLANS = "MewmPlans"
 CONFIGURATION = "3d_lesion"
 TRAINER = "LesionTrainer"
+GROWN = "grown.json"
+"""In nnU-Net's folder of preprocessed data: the images whose tumour grew out of the drawn lesion."""
 
 
 def main(work: Path, device: str) -> None:
@@ -50,7 +52,7 @@ def _prepare(work: Path, config: AssistantConfig, tell: Any) -> None:
     from nnunetv2.preprocessing.preprocessors.default_preprocessor import DefaultPreprocessor
 
     from mewm.training.assistant.plan import write_plan
-    from mewm.training.assistant.raw_dataset import DATASET_ID, NAMES
+    from mewm.training.assistant.raw_dataset import DATASET_ID, NAMES, grown_images
 
     folder = work / FOLDERS["nnUNet_preprocessed"] / NAMES[config.task]
     if not (folder / "dataset_fingerprint.json").is_file():
@@ -66,6 +68,13 @@ def _prepare(work: Path, config: AssistantConfig, tell: Any) -> None:
         preprocessor.show_progress_bar = False
         preprocessor.run(DATASET_ID, CONFIGURATION, PLANS, num_processes=config.processes)
         done.touch()
+    grown = folder / GROWN
+    if config.grown > 1 and not grown.is_file():
+        tell({"stage": "growth"})
+        names = grown_images(work / FOLDERS["nnUNet_raw"] / NAMES[config.task], config)
+        partial = grown.with_suffix(".partial")
+        partial.write_text(json.dumps(names), encoding="utf-8")
+        partial.replace(grown)
 
 
 def _train(work: Path, config: AssistantConfig, device: str, tell: Any) -> None:
@@ -78,6 +87,8 @@ def _train(work: Path, config: AssistantConfig, device: str, tell: Any) -> None:
     folder = work / FOLDERS["nnUNet_preprocessed"] / NAMES[config.task]
     plans, dataset = (json.loads((folder / f"{n}.json").read_text(encoding="utf-8")) for n in (PLANS, "dataset"))
     LesionTrainer.config, LesionTrainer.tell = config, staticmethod(tell)
+    if config.grown > 1:
+        LesionTrainer.grown_cases = frozenset(json.loads((folder / GROWN).read_text(encoding="utf-8")))
     plans["continue_training"] = True
     trainer = LesionTrainer(plans, CONFIGURATION, 0, dataset, torch.device(device))
     tell({"stage": "train"})

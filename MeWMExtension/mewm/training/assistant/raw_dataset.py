@@ -9,9 +9,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import SimpleITK as sitk
 
 from mewm.actions.protocol import Protocol
-from mewm.assistant.nnunet import CHANNELS
+from mewm.assistant.nnunet import CHANNELS, network_inputs
 from mewm.cohort.dataset import Cohort, CohortCase, CohortRow, write_image
 from mewm.dynamics.mechanistic import MechanisticDynamics
 from mewm.errors import InputError
@@ -21,6 +22,8 @@ from mewm.training.assistant.config import LABELS, AssistantConfig
 DATASET_ID = 1
 NAMES = {"post": "Dataset001_PostTace", "pre": "Dataset001_PreTace"}
 ENDING = ".nrrd"
+GROWN_VOXELS, GROWN_SHARE = 100, 0.05
+"""From how much viable tumour outside the drawn lesion an image counts as one of growth: voxels, share of all of it."""
 Progress = Callable[[int, int], None]
 
 
@@ -83,6 +86,28 @@ def write_raw_dataset(cohort: Cohort, config: AssistantConfig, folder: Path, pro
     return target
 
 
+def grown_images(target: Path, config: AssistantConfig) -> list[str]:
+    """Return the names of the images in which much of the viable tumour lies outside the drawn lesion.
+
+    Args:
+        target: a dataset of :func:`write_raw_dataset`.
+        config: the one it was written with; the drawn lesion is among its channels.
+    """
+    channel = config.channels.index("lesion")
+
+    def grew(name: str) -> bool:
+        tissue = sitk.GetArrayFromImage(sitk.ReadImage(str(target / "labelsTr" / f"{name}{ENDING}")))
+        lesion = sitk.GetArrayFromImage(sitk.ReadImage(str(target / "imagesTr" / f"{name}_{channel:04d}{ENDING}")))
+        viable = tissue == Tissue.VIABLE
+        outside = int(np.count_nonzero(viable & (lesion == 0)))
+        return outside >= max(GROWN_VOXELS, GROWN_SHARE * int(np.count_nonzero(viable)))
+
+    names = sorted(path.name.removesuffix(ENDING) for path in (target / "labelsTr").glob(f"*{ENDING}"))
+    names = [name for name in names if "." not in name]
+    with ThreadPoolExecutor(config.processes) as pool:
+        return [name for name, grown in zip(names, pool.map(grew, names), strict=True) if grown]
+
+
 def _items(cohort: Cohort, config: AssistantConfig, split: str) -> Iterator[_Item]:
     rows = cohort.split(split)
     rows = rows[: config.validation_cases] if split == "val" else rows[: config.cases or None]
@@ -103,10 +128,10 @@ def _write(cohort: Cohort, config: AssistantConfig, item: _Item, target: Path) -
         return
     case = cohort.load(item.row)
     post, labels = _labelled(case, config, item, cohort.folder)
-    volumes = {"post": post, "pre": case.roi.ct, "lesion": case.roi.lesion}
+    volumes = network_inputs(case.roi, np.rint(post), [CHANNELS[word] for word in config.channels])
     spacing = case.roi.spacing if config.spacing_mm else 1.0
-    for k, word in enumerate(config.channels):
-        array = np.rint(volumes[word]).astype(np.int16) if word != "lesion" else volumes[word].astype(np.uint8)
+    for k, (word, volume) in enumerate(zip(config.channels, volumes, strict=True)):
+        array = np.rint(volume).astype(np.int16) if word != "lesion" else volume.astype(np.uint8)
         write_image(array, spacing, (0.0, 0.0, 0.0), target / "imagesTr" / f"{item.name}_{k:04d}{ENDING}")
     # A name that ends otherwise, so that a file cut short by an interruption is not taken for a label.
     partial = label_path.with_name(f"{item.name}.partial{ENDING}")

@@ -29,6 +29,7 @@ from nnunetv2.training.nnUNetTrainer.nnUNetTrainer import nnUNetTrainer
 
 from mewm.compute import mixed_precision
 from mewm.training.assistant.config import LABELS, AssistantConfig
+from mewm.training.assistant.redraw import RedrawLesion
 
 Tell = Callable[[dict[str, Any]], None]
 
@@ -38,10 +39,12 @@ class LesionTrainer(nnUNetTrainer):
 
     Attributes:
         config: the configuration.
+        grown_cases: names of the training images whose tumour grew out of the drawn lesion.
         tell: called after every epoch with its number, loss, Dice by label and the time left.
     """
 
     config: ClassVar[AssistantConfig]
+    grown_cases: ClassVar[frozenset[str]] = frozenset()
     tell: ClassVar[Tell]
 
     def __init__(
@@ -83,6 +86,13 @@ class LesionTrainer(nnUNetTrainer):
             initial = np.array(self.configuration_manager.patch_size)
         return rotation, flat, initial, axes
 
+    def get_tr_and_val_datasets(self) -> tuple[Any, Any]:
+        """Return nnU-Net's datasets; a case whose tumour grew out of the drawn lesion counts as often as configured."""
+        training, validation = super().get_tr_and_val_datasets()
+        again = [name for name in training.identifiers if name in self.grown_cases]
+        training.identifiers = training.identifiers + again * (self.config.grown - 1)
+        return training, validation
+
     @classmethod
     def get_training_transforms(
         cls,
@@ -93,13 +103,18 @@ class LesionTrainer(nnUNetTrainer):
         do_dummy_2d_data_aug: bool,
         **others: Any,
     ) -> Any:
-        """Return nnU-Net's augmentation, or the part of it that costs little."""
-        if cls.config.augment:
-            return nnUNetTrainer.get_training_transforms(
+        """Return nnU-Net's augmentation, or the part of it that costs little; before it the lesion is drawn anew."""
+        config, first = cls.config, []
+        if config.redrawn:
+            first = [RandomTransform(RedrawLesion(config.channels.index("lesion")), config.redrawn)]
+        if config.augment:
+            usual = nnUNetTrainer.get_training_transforms(
                 patch_size, rotation_for_DA, deep_supervision_scales, mirror_axes, do_dummy_2d_data_aug, **others
             )
+            return ComposeTransforms([*first, usual])
         low, high = 0.85, 1.15
         steps: list[Any] = [
+            *first,
             RandomTransform(
                 GaussianNoiseTransform(noise_variance=(0, 0.05), p_per_channel=0.5, synchronize_channels=False), 0.15
             ),
