@@ -9,13 +9,13 @@ import numpy as np
 from scipy import ndimage
 
 from mewm.assistant.choose import NNUNET
-from mewm.assistant.intensity import OIL_HU
+from mewm.assistant.intensity import OIL_HU, OIL_RISE_HU
 from mewm.assistant.labels import tissue_table
 from mewm.assistant.network import SegmentationNetwork, load_network
 from mewm.errors import InputError
 from mewm.roi import GRID, Roi
 from mewm.roles import Tissue
-from mewm.voxels import tight_box
+from mewm.voxels import connected_to, tight_box
 
 POST, SOFT = "post-treatment CT", "post-treatment CT (soft tissue)"
 PRE, LESION, CHANGE = "pre-treatment CT", "lesion", "change"
@@ -27,6 +27,10 @@ tumour and liver are a sixth of a standard deviation."""
 CHANGE_VOXELS = 1.0
 """How far the change of soft tissue between the CTs is smoothed, standard deviation in voxels: where tumour grew over
 liver it is hardly more than the noise of a voxel."""
+NECROSIS_FALL_HU = 5.0
+"""By how much tissue outside the drawn lesion has become darker where it is necrosis, in the channel of change, HU."""
+Box = tuple[slice, slice, slice]
+WHOLE: Box = (slice(None),) * 3
 _STEP = 16
 """A network that looks at a whole region at once needs edges that it can halve this often."""
 
@@ -77,7 +81,7 @@ class NnunetAssistant:
         A network that knows no lipiodol (a plain liver tumour network) has it told by attenuation within the tumour.
         """
         box = self.region(roi)
-        image = np.stack([volume[box] for volume in network_inputs(roi, ct, self._sources)]).astype(np.float32)
+        image = np.stack(network_inputs(roi, ct, self._sources, box)).astype(np.float32)
         network = self._network
         spacing = [1.0 if network.in_voxels else roi.spacing] * 3
         found = self._table[network.predict(image, spacing, in_one=network.in_voxels)]
@@ -85,6 +89,7 @@ class NnunetAssistant:
             found[(found == Tissue.VIABLE) & (ct[box] > OIL_HU)] = Tissue.LIPIODOL
         # Another tumour of the same liver is not the target.
         found[(found > Tissue.LIVER) & (roi.feather[box] == 0)] = Tissue.LIVER
+        found = _explained(found, roi, ct, box)
         labels = roi.liver.astype(np.uint8)
         if Tissue.LIVER in self._table:
             labels[box] = found
@@ -93,22 +98,51 @@ class NnunetAssistant:
         return labels
 
 
-def network_inputs(roi: Roi, ct: np.ndarray, names: Sequence[str]) -> list[np.ndarray]:
-    """Return what input channels show, each ``(96, 96, 96)``.
+def _explained(found: np.ndarray, roi: Roi, ct: np.ndarray, box: Box) -> np.ndarray:
+    """Return labels of a part of the grid without what the CT before treatment explains: vessels and fat.
+
+    Outside the drawn lesion, oil is denser and necrosis darker than what was there before, and all of it touches the
+    lesion.
+    """
+    outside = ~roi.lesion[box]
+    lesion = found > Tissue.LIVER
+    if not (outside & lesion).any():
+        return found
+    same = (found == Tissue.LIPIODOL) & (ct[box] - roi.ct[box] < OIL_RISE_HU / 2)
+    same |= (found == Tissue.NECROSIS) & (_change(roi, ct, box) > -NECROSIS_FALL_HU)
+    lesion &= ~(outside & same)
+    if (lesion & ~outside).any():
+        lesion = connected_to(lesion, lesion & ~outside)
+    return np.where((found > Tissue.LIVER) & ~lesion, roi.liver[box].astype(np.uint8), found)
+
+
+def network_inputs(roi: Roi, ct: np.ndarray, names: Sequence[str], box: Box = WHOLE) -> list[np.ndarray]:
+    """Return what input channels show of a part of the model grid, each of the part's shape.
 
     Args:
         roi: the case before treatment.
-        ct: the CT after it, HU on the model grid.
+        ct: the CT after it, HU on the model grid ``(96, 96, 96)``.
         names: long names of :data:`CHANNELS`.
+        box: the part; the whole grid without it.
     """
     channels: dict[str, Callable[[], np.ndarray]] = {
-        POST: lambda: ct,
-        SOFT: lambda: np.clip(ct, *SOFT_HU),
-        PRE: lambda: roi.ct,
-        LESION: lambda: roi.lesion,
-        CHANGE: lambda: ndimage.gaussian_filter(np.clip(ct, *SOFT_HU) - np.clip(roi.ct, *SOFT_HU), CHANGE_VOXELS),
+        POST: lambda: ct[box],
+        SOFT: lambda: np.clip(ct[box], *SOFT_HU),
+        PRE: lambda: roi.ct[box],
+        LESION: lambda: roi.lesion[box],
+        CHANGE: lambda: _change(roi, ct, box),
     }
     return [channels[name]() for name in names]
+
+
+def _change(roi: Roi, ct: np.ndarray, box: Box) -> np.ndarray:
+    """Return the smoothed change of soft tissue, HU; what lies beside the box counts as in the whole grid."""
+    reach = int(4 * CHANGE_VOXELS)
+    starts, stops, _ = zip(*(part.indices(GRID) for part in box), strict=True)
+    wide = tuple(slice(max(a - reach, 0), b + reach) for a, b in zip(starts, stops, strict=True))
+    change = ndimage.gaussian_filter(np.clip(ct[wide], *SOFT_HU) - np.clip(roi.ct[wide], *SOFT_HU), CHANGE_VOXELS)
+    inner = tuple(slice(a - w.start, b - w.start) for a, b, w in zip(starts, stops, wide, strict=True))
+    return change[inner]
 
 
 def load_assistant(folder: Path, device: str | None = None, *, name: str = NNUNET) -> NnunetAssistant:
