@@ -1,4 +1,4 @@
-"""The learned assistant: from a cohort to a bundle through nnU-Net itself, and what is done with its labels."""
+"""The learned assistant: from a cohort to a bundle through nnU-Net itself, and what reads the bundle."""
 
 import json
 import shutil
@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import SimpleITK as sitk
+from tiny_assistant import TINY, tiny_cohort, train_command
 
 torch = pytest.importorskip("torch", reason="the 'learned' extra is not installed")
 pytest.importorskip("nnunetv2", reason="the 'learned' extra is not installed")
@@ -18,15 +19,11 @@ pytest.importorskip("nnunetv2", reason="the 'learned' extra is not installed")
 from mewm import api, compute  # noqa: E402
 from mewm.assistant import network as networks  # noqa: E402
 from mewm.assistant.choose import assistant_names, choose_assistant  # noqa: E402
-from mewm.assistant.intensity import OIL_HU  # noqa: E402
-from mewm.assistant.labels import MAPPING_FILE, tissue_table  # noqa: E402
 from mewm.assistant.network import load_network, write_nnunet_folder  # noqa: E402
-from mewm.assistant.nnunet import SOFT_HU, NnunetAssistant, network_inputs  # noqa: E402
-from mewm.assistant.proposal import propose_masks  # noqa: E402
+from mewm.assistant.nnunet import SOFT_HU, network_inputs  # noqa: E402
 from mewm.bundle import CHECKSUMS, WEIGHTS, write_checksums  # noqa: E402
 from mewm.cli import main  # noqa: E402
-from mewm.cohort.dataset import read_cohort, write_table  # noqa: E402
-from mewm.cohort.simulate import simulate_cohort  # noqa: E402
+from mewm.cohort.dataset import read_cohort  # noqa: E402
 from mewm.errors import InputError, ResourceError  # noqa: E402
 from mewm.roi import cut_roi  # noqa: E402
 from mewm.roles import Tissue  # noqa: E402
@@ -35,40 +32,10 @@ from mewm.training.assistant.config import AssistantConfig  # noqa: E402
 from mewm.training.assistant.measure import dice, measure_assistants  # noqa: E402
 from mewm.training.assistant.raw_dataset import write_raw_dataset  # noqa: E402
 
-SPLITS = ("train", "train", "val", "test", "test")
-TINY = """
-task: {task}
-channels: {channels}
-cases: 2
-validation_cases: 1
-simulated: {simulated}
-spacing_mm: {spacing}
-patch: 32
-features: [4, 8, 8]
-encoder_convolutions: [1, 1, 1]
-decoder_convolutions: [1, 1]
-epochs: {epochs}
-iterations: {iterations}
-validation_iterations: 1
-learning_rate: 0.01
-processes: 1
-"""
-
 
 @pytest.fixture(scope="module")
 def cohort(tmp_path_factory):
-    out = simulate_cohort(tmp_path_factory.mktemp("assistant") / "cohort", cases=5, seed=9, workers=1)
-    rows = [{**row.values, "split": split} for row, split in zip(read_cohort(out).rows, SPLITS, strict=True)]
-    write_table(out / "cases.csv", rows[0], rows)
-    return read_cohort(out)
-
-
-def command(cohort, folder, text, *more):
-    folder.mkdir(exist_ok=True)
-    config = folder / "tiny.yaml"
-    config.write_text(text, encoding="utf-8")
-    where = ["--cohort", str(cohort.folder), "--work", str(folder / "work"), "--config", str(config)]
-    return ["train", "assistant", *where, "--device", "cpu", *more]
+    return tiny_cohort(tmp_path_factory.mktemp("assistant") / "cohort")
 
 
 @pytest.fixture(scope="module")
@@ -78,19 +45,9 @@ def trained(cohort, tmp_path_factory):
     channels = "[post, pre, lesion, soft, change]"
     text = TINY.format(task="post", channels=channels, simulated=1.0, spacing=0, epochs=3, iterations=15)
     text += "grown: 2\nredrawn: 0.5\n"
-    given = command(cohort, folder, text, "--out", str(folder / "bundle"), "--test-cases", "1")
+    given = train_command(cohort, folder, text, "--out", str(folder / "bundle"), "--test-cases", "1")
     assert main(given) == 0
     return folder
-
-
-@pytest.fixture(scope="module")
-def proposing(cohort, tmp_path_factory):
-    """The bundle of a tiny nnU-Net that proposes masks."""
-    folder = tmp_path_factory.mktemp("pre")
-    text = TINY.format(task="pre", channels="[pre]", simulated=0, spacing=4, epochs=3, iterations=25)
-    given = command(cohort, folder, text, "--task", "pre", "--out", str(folder / "bundle"), "--test-cases", "1")
-    assert main(given) == 0
-    return folder / "bundle"
 
 
 @pytest.fixture(scope="module")
@@ -227,9 +184,9 @@ def test_the_checkpoint_of_a_training_is_a_user_folder_too(trained, case):
 
 def test_a_finished_training_is_not_begun_again_and_other_settings_are_refused(cohort, trained, capsys):
     text = (trained / "tiny.yaml").read_text(encoding="utf-8")
-    assert main(command(cohort, trained, text)) == 0
+    assert main(train_command(cohort, trained, text)) == 0
     assert "nnU-Net trains" not in capsys.readouterr().out
-    assert main(command(cohort, trained, text.replace("epochs: 3", "epochs: 4"))) == 2
+    assert main(train_command(cohort, trained, text.replace("epochs: 3", "epochs: 4"))) == 2
     assert "other settings" in capsys.readouterr().err
     (trained / "tiny.yaml").write_text(text, encoding="utf-8")
 
@@ -243,7 +200,7 @@ def test_an_interrupted_training_goes_on(cohort, trained, tmp_path):
     settings = folder / "work" / "settings.json"
     settings.write_text(settings.read_text(encoding="utf-8").replace('"epochs": 3', '"epochs": 500'), encoding="utf-8")
     text = (trained / "tiny.yaml").read_text(encoding="utf-8").replace("epochs: 3", "epochs: 500")
-    given = [sys.executable, "-m", "mewm", *command(cohort, folder, text)]
+    given = [sys.executable, "-m", "mewm", *train_command(cohort, folder, text)]
     reached = 3
     for _ in range(2):
         # A shell's background job ignores Ctrl-C, and so would what it starts.
@@ -286,62 +243,6 @@ def test_assistants_are_chosen_by_name(phantom_case, tmp_path):
         choose_assistant("wizard")
     with pytest.raises(InputError, match="neither a bundle"):
         choose_assistant(str(tmp_path))
-
-
-class StandIn:
-    """A network that finds what it is told to, to look at what is made of it."""
-
-    sha256, notice, task, in_voxels, patch, folder = "0" * 64, "", "", False, (32, 32, 32), Path("own")
-    channels, spacing = ("CT",), (3.0, 3.0, 3.0)
-
-    def __init__(self, labels, answer):
-        self.labels, self.answer = labels, answer
-
-    def predict(self, image, spacing, *, in_one=False):
-        self.seen = image
-        return self.answer(image[0])
-
-
-def test_a_plain_tumour_network_has_its_oil_told_by_attenuation(case):
-    network = StandIn({"background": 0, "Liver": 2, "tumor": 1}, lambda ct: np.where(ct > 100, 1, 2).astype(np.uint8))
-    assistant = NnunetAssistant(network)
-    labels, box = assistant.segment(case.roi, case.post_ct), assistant.region(case.roi)
-    assert network.seen.shape[0] == 1
-    # Beside the drawn lesion the CT before treatment has its say too (test_assistant_growth.py).
-    inside = case.roi.lesion[box]
-    ct = case.post_ct[box]
-    assert (labels[box][inside & (ct > OIL_HU)] == Tissue.LIPIODOL).all()
-    assert (labels[box][inside & (ct > 100) & (ct <= OIL_HU)] == Tissue.VIABLE).all()
-    assert (labels[box][case.roi.feather[box] == 0] == Tissue.LIVER).all()
-
-
-@pytest.mark.parametrize(
-    ("labels", "told"),
-    [
-        ({"background": 0, "liver": 1}, "none of which is viable tumour"),
-        ({"background": 0, "tumour": 1, "wizard": 2}, "'wizard'"),
-        ({"background": 0, "tumour": [1, 2]}, "overlapping regions"),
-    ],
-)
-def test_labels_that_do_not_fit_are_told_in_a_sentence(labels, told, tmp_path):
-    with pytest.raises(InputError, match=told):
-        tissue_table(labels, tmp_path)
-
-
-def test_a_users_words_are_taken_from_a_file(tmp_path):
-    (tmp_path / MAPPING_FILE).write_text('{"wizard": "necrosis", "tumour": "background"}', encoding="utf-8")
-    table = tissue_table({"background": 0, "HCC": 3, "wizard": 1, "tumour": 2}, tmp_path)
-    assert table.tolist() == [0, Tissue.NECROSIS, 0, Tissue.VIABLE]
-    (tmp_path / MAPPING_FILE).write_text('{"wizard": "magic"}', encoding="utf-8")
-    with pytest.raises(InputError, match="is not understood"):
-        tissue_table({"wizard": 1}, tmp_path)
-
-
-def test_channels_that_nobody_can_fill_are_told(case):
-    network = StandIn({"background": 0, "tumour": 1}, None)
-    network.channels = ("CT", "MRI")
-    with pytest.raises(InputError, match="wants the channel 'CT' besides others"):
-        NnunetAssistant(network)
 
 
 def test_dice_of_known_overlaps():
@@ -394,72 +295,6 @@ def test_a_cohort_nobody_marked_is_told(cohort, tmp_path):
 def test_settings_that_do_not_fit_are_refused(change):
     with pytest.raises(InputError):
         AssistantConfig(**change)
-
-
-def test_masks_are_proposed_marked_and_recognised_later(proposing, phantom_case, tmp_path, capsys):
-    ct = tmp_path / "ct.nrrd"
-    sitk.WriteImage(phantom_case.ct, str(ct))
-    given = ["propose-masks", "--ct", str(ct), "--model", str(proposing), "--device", "cpu", "--out"]
-    assert main([*given, str(tmp_path / "masks"), "--json"]) == 0
-    record = json.loads(capsys.readouterr().out)
-    assert record["proposed"] is True and "liver" in record["masks"] and "check every outline" in record["notice"]
-    liver = tmp_path / "masks" / "proposed_liver.nrrd"
-    assert sitk.ReadImage(str(liver)).GetMetaData("mewm_proposed") == record["network"]["sha256"][:16]
-    # Drawn by a person the tumour has no mark, the proposed liver keeps its own under any name.
-    renamed, tumour = tmp_path / "l.nrrd", tmp_path / "tumour.nrrd"
-    liver.rename(renamed)
-    sitk.WriteImage(phantom_case.lesion, str(tumour))
-    both = sitk.Or(sitk.ReadImage(str(renamed)), phantom_case.lesion)
-    both.SetMetaData("mewm_proposed", record["network"]["sha256"][:16])
-    sitk.WriteImage(both, str(renamed))
-    case = api.read_case(ct, tumour, liver=renamed)
-    assert case.proposed == {"liver": record["network"]["sha256"][:16]}
-    assert any("liver mask was proposed by a network" in sentence for sentence in case.warnings)
-    found = api.simulate(case, "Lobaplatin 30 mg; Lipiodol 10 ml", replicas=1)
-    manifest = read_manifest(api.write_run(found, tmp_path / "run"))
-    assert manifest["proposed_masks"] == case.proposed
-    assert main([*given, str(tmp_path / "masks")]) == 2
-
-
-def test_a_lesion_left_out_names_the_command_that_proposes_one(capsys, tmp_path):
-    assert main(["explore", "--ct", str(tmp_path / "ct.nrrd")]) == 2
-    assert "mewm propose-masks --ct CT --out DIR" in capsys.readouterr().err
-
-
-def test_a_name_marks_a_mask_where_the_format_keeps_no_header(phantom_case, tmp_path):
-    ct, mask = tmp_path / "ct.nii.gz", tmp_path / "proposed_tumour.nii.gz"
-    sitk.WriteImage(phantom_case.ct, str(ct))
-    sitk.WriteImage(phantom_case.lesion, str(mask))
-    assert api.read_case(ct, mask).proposed == {"lesion": "unknown"}
-
-
-def test_a_proposal_lies_where_the_network_saw_it_whatever_the_orientation(phantoms):
-    """The stand-in calls whatever is bright tumour and the body liver; the lesion's place must survive the way back."""
-    turned = phantoms.make_phantom_case(spacing=(1.2, 1.8, 3.0), direction=[0, 1, 0, 0, 0, -1, -1, 0, 0])
-    lesion = sitk.GetArrayFromImage(turned.lesion) > 0
-    bright = sitk.GetArrayFromImage(turned.ct)
-    bright[lesion] = 300
-    bright[~lesion] = np.minimum(bright[~lesion], 100)
-    ct = sitk.GetImageFromArray(bright)
-    ct.CopyInformation(turned.ct)
-    answer = lambda seen: np.where(seen > 200, 2, seen > -300).astype(np.uint8)  # noqa: E731
-    masks = propose_masks(ct, StandIn({"background": 0, "liver": 1, "tumour": 2}, answer))
-    found = sitk.GetArrayFromImage(masks.tumour) > 0
-    assert 2 * np.count_nonzero(found & lesion) / (np.count_nonzero(found) + np.count_nonzero(lesion)) > 0.85
-    assert masks.tumour.GetDirection() == ct.GetDirection() and masks.tumour.GetSize() == ct.GetSize()
-
-
-def test_a_ct_without_liver_or_tumour_is_told(phantom_case):
-    labels = {"background": 0, "liver": 1, "tumour": 2}
-    only = propose_masks(phantom_case.ct, StandIn(labels, lambda ct: (ct > -300).astype(np.uint8)))
-    assert only.tumour is None and any("found no tumour" in sentence for sentence in only.warnings)
-    assert not any("litres" in sentence for sentence in only.warnings)
-    large = sitk.Image(phantom_case.ct)
-    large.SetSpacing([2.5 * edge for edge in large.GetSpacing()])
-    whole_body = propose_masks(large, StandIn(labels, lambda ct: (ct > -300).astype(np.uint8)))
-    assert any("litres, more than a liver does" in sentence for sentence in whole_body.warnings)
-    with pytest.raises(InputError, match="found no liver"):
-        propose_masks(phantom_case.ct, StandIn(labels, lambda ct: np.zeros(ct.shape, np.uint8)))
 
 
 def test_checksums_cover_the_plan(trained, tmp_path):
