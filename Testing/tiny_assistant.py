@@ -46,7 +46,7 @@ class StandIn:
     """A network that finds what it is told to, to look at what is made of it."""
 
     sha256, notice, task, in_voxels, patch, folder = "0" * 64, "", "", False, (32, 32, 32), Path("own")
-    channels, spacing = ("CT",), (3.0, 3.0, 3.0)
+    channels, spacing, device = ("CT",), (3.0, 3.0, 3.0), "cpu"
 
     def __init__(self, labels, answer):
         self.labels, self.answer = labels, answer
@@ -60,9 +60,10 @@ class Beside:
     """A network that answers what it was given, whatever it sees."""
 
     sha256, notice, task, in_voxels, patch, folder = "0" * 64, "", "", True, (96, 96, 96), Path("beside")
-    channels, labels = ("CT",), {"background": 0, "liver": 1, "viable": 2, "necrosis": 3, "lipiodol": 4}
+    channels, device = ("CT",), "cpu"
 
     def __init__(self, tissue):
+        self.labels = {"background": 0, "liver": 1, "viable": 2, "necrosis": 3, "lipiodol": 4}
         self._tissue = tissue
 
     def predict(self, image, spacing, *, in_one=False):

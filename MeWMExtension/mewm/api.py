@@ -34,7 +34,7 @@ from mewm.sample import sample_case
 
 if TYPE_CHECKING:
     from mewm.clinical import ClinicalFacts
-    from mewm.roles import Finding, PolicyModel, SurvivalModel
+    from mewm.roles import Finding, PolicyModel
 
 __all__ = [
     "Exploration",
@@ -135,7 +135,7 @@ def explore(
         best_first,
         frozenset(protocol.key for protocol in own),
         found,
-        _warnings(case, roi, found.proposal.findings, told, models.survival, best_first),
+        _warnings(case, roi, found.proposal.findings, told, models, best_first),
         timings,
         "explore",
         formulary,
@@ -202,7 +202,7 @@ def simulate(
         (scored,),
         frozenset([wanted.key]),
         None,
-        _warnings(case, roi, (*findings, *contraindications), told, models.survival, (scored,)),
+        _warnings(case, roi, (*findings, *contraindications), told, models, (scored,)),
         timings,
         "simulate",
         formulary,
@@ -314,11 +314,11 @@ def _warnings(
     roi: Roi,
     findings: Sequence[Finding],
     notes: Sequence[str],
-    survival: SurvivalModel,
+    models: Models,
     ranking: Sequence[ScoredProtocol],
 ) -> tuple[str, ...]:
-    told = [*case.warnings, *notes]
-    unfamiliar = getattr(survival, "unfamiliar", None)
+    told = [*case.warnings, *notes, *models.cautions]
+    unfamiliar = getattr(models.survival, "unfamiliar", None)
     told += [] if unfamiliar is None else unfamiliar(roi, [scored.protocol for scored in ranking])
     told += [f"{f.message} ({f.source})" for f in findings if f.severity == "warning"]
     return tuple(dict.fromkeys(told))

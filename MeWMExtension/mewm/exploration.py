@@ -37,6 +37,26 @@ class Models:
         """Role → name of its implementation."""
         return {role: getattr(self, role).name for role in ("policy", "dynamics", "assistant", "survival")}
 
+    @property
+    def devices(self) -> list[str]:
+        """Where the learned models among them compute, such as ``"cuda"``; everything else runs on the CPU."""
+        found = (getattr(model, "device", None) for model in (self.dynamics, self.assistant, self.survival))
+        return sorted({str(device) for device in found if device is not None})
+
+    @property
+    def cautions(self) -> list[str]:
+        """What a user must know of what reads the tissue: trained on what, and whether the risk was learned from it."""
+        reader, risk = self.assistant, self.survival
+        notice = getattr(reader, "notice", "")
+        told = [f"Tissue is read by {reader.name}. {notice}"] if notice else []
+        learned_from = getattr(risk, "reader", reader.name)
+        if learned_from != reader.name:
+            told.append(
+                f"The survival model {risk.name} learned from tissue as the assistant {learned_from} reads it; as "
+                f"{reader.name} reads it, its risks are less sure."
+            )
+        return told
+
 
 @dataclass(frozen=True, eq=False)
 class Exploration:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import platform
+from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import datetime, timezone
 from importlib import metadata
@@ -18,6 +20,8 @@ if TYPE_CHECKING:
     from mewm.exploration import Exploration, Models
 
 SCHEMA = "mewm-run/1"
+LEARNED = ("torch", "monai", "nnunetv2")
+"""Packages that learned models compute with."""
 NOTICE = (
     "SYNTHETIC: the post-TACE volumes are simulations; risk and survival come from demonstration models trained on "
     "simulated patients with hepatocellular carcinoma. Research use only; not a medical device."
@@ -71,10 +75,10 @@ def make_manifest(exploration: Exploration, name: str) -> dict[str, Any]:
             "spacing_mm": roi.spacing,
             "origin_lps": list(roi.origin),
         },
-        "versions": versions(),
+        "versions": versions(LEARNED if exploration.models.devices else ()),
         "models": exploration.models.names,
         "model_hashes": model_hashes(exploration.models),
-        "device": "cpu",
+        "device": ", ".join(exploration.models.devices) or "cpu",
         "timings": exploration.timings,
         "parameters": asdict(exploration.settings),
         "simulations": exploration.simulations,
@@ -84,9 +88,12 @@ def make_manifest(exploration: Exploration, name: str) -> dict[str, Any]:
     }
 
 
-def versions() -> dict[str, str]:
-    """Return the versions that a result rests on."""
+def versions(besides: Sequence[str] = ()) -> dict[str, str]:
+    """Return the versions that a result rests on; of the packages ``besides`` only what is installed."""
     packages = {name: metadata.version(name) for name in ("numpy", "scipy", "SimpleITK")}
+    for name in besides:
+        with contextlib.suppress(metadata.PackageNotFoundError):
+            packages[name] = metadata.version(name)
     return {"mewm": __version__, "python": platform.python_version(), "system": platform.system(), **packages}
 
 

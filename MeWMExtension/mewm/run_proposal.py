@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from mewm.image_write import write_image
 from mewm.proposed import PREFIX
 from mewm.run_files import write_json
-from mewm.run_manifest import image_hash, versions
+from mewm.run_manifest import LEARNED, image_hash, versions
 
 if TYPE_CHECKING:
     import SimpleITK as sitk
@@ -59,7 +59,7 @@ def write_proposal(proposal: ProposedMasks, network: SegmentationNetwork, ct: si
         "ct": {"voxels_sha256": image_hash(ct)},
         "masks": masks,
         "warnings": list(proposal.warnings),
-        "versions": versions(),
+        "versions": versions(LEARNED),
     }
     write_json(out / "proposed.json", record)
     return record

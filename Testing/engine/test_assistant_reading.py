@@ -9,7 +9,9 @@ from tiny_assistant import Beside, StandIn
 from mewm.assistant.intensity import OIL_HU
 from mewm.assistant.labels import MAPPING_FILE, tissue_table
 from mewm.assistant.nnunet import CHANNELS, NnunetAssistant, network_inputs
+from mewm.bundle import CHECKSUMS
 from mewm.errors import InputError
+from mewm.roi import GRID
 from mewm.roles import Tissue
 
 
@@ -51,6 +53,13 @@ def test_a_users_words_are_taken_from_a_file(tmp_path):
         tissue_table({"wizard": 1}, tmp_path)
 
 
+def test_a_file_of_words_does_not_change_what_a_bundle_says(tmp_path):
+    (tmp_path / MAPPING_FILE).write_text('{"viable": "necrosis"}', encoding="utf-8")
+    assert tissue_table({"background": 0, "viable": 1}, tmp_path / "own").tolist() == [0, Tissue.VIABLE]
+    (tmp_path / CHECKSUMS).touch()
+    assert tissue_table({"background": 0, "viable": 1}, tmp_path).tolist() == [0, Tissue.VIABLE]
+
+
 def test_channels_that_nobody_can_fill_are_told():
     network = StandIn({"background": 0, "tumour": 1}, None)
     network.channels = ("CT", "MRI")
@@ -81,6 +90,24 @@ def test_a_part_that_does_not_touch_the_lesion_is_another_tumour():
     assert roi.feather[48, 48, 70:74].all()
     labels = NnunetAssistant(Beside(answer)).segment(roi, roi.ct)
     assert np.array_equal(labels == Tissue.VIABLE, roi.lesion)
+
+
+def test_where_a_network_finds_no_target_another_tumour_does_not_take_its_place():
+    roi = phantom_roi(diameter=30.0, irregularity=0.0, noise=0.0)
+    answer = np.full(roi.ct.shape, np.uint8(Tissue.LIVER))
+    answer[48, 48, 70:74] = Tissue.VIABLE
+    labels = NnunetAssistant(Beside(answer)).segment(roi, roi.ct)
+    assert not (labels > Tissue.LIVER).any()
+
+
+def test_what_lies_beside_the_liver_is_no_liver_where_a_tumour_is_refused():
+    roi = phantom_roi(diameter=30.0, irregularity=0.0, noise=0.0, size=GRID, spacing=2.0)
+    away = (roi.feather == 0) & ~roi.liver
+    answer = np.where(away | roi.lesion, np.uint8(Tissue.VIABLE), roi.liver.astype(np.uint8))
+    labels = NnunetAssistant(Beside(answer)).segment(roi, roi.ct)
+    box = np.zeros(away.shape, bool)
+    box[NnunetAssistant(Beside(answer)).region(roi)] = True
+    assert (away & box).any() and not labels[away & box].any()
 
 
 def test_channels_of_a_part_are_those_of_the_whole_grid():

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 DEFAULT = "intensity"
 NONE = "none"
 NNUNET = "nnU-Net"
+OWN_NNUNET = "own nnU-Net"
+"""How a network from a user's folder is called; the digest of its weights says which it was."""
 BUNDLE = "assistant_nnunet"
 """Folder of the learned assistant under Resources/Models."""
 
@@ -63,4 +65,4 @@ def choose_assistant(name: str = DEFAULT, device: str | None = None) -> Assistan
             )
     from mewm.assistant.nnunet import load_assistant
 
-    return load_assistant(folder, device)
+    return load_assistant(folder, device, name=NNUNET if name in trained_assistants() else OWN_NNUNET)

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from mewm.bundle import CHECKSUMS
 from mewm.errors import InputError
 from mewm.roles import Tissue
 
@@ -75,7 +76,8 @@ def tissue_table(labels: Mapping[str, Any], folder: Path) -> np.ndarray:
 
 def _own_words(folder: Path) -> dict[str, Tissue]:
     path = folder / MAPPING_FILE
-    if not path.is_file():
+    # Of a bundle only what its checksums cover counts.
+    if not path.is_file() or (folder / CHECKSUMS).is_file():
         return {}
     try:
         content = json.loads(path.read_text(encoding="utf-8"))

@@ -3,16 +3,14 @@
 nnU-Net (Isensee et al., Nature Methods 2021, doi 10.1038/s41592-020-01008-z) keeps its weights in pickles. A bundle
 holds them as safetensors beside the rest of the nnU-Net folder; they are put into the network that ``plans.json``
 describes and handed to ``nnUNetPredictor.manual_initialization``. Of a user's own folder the pickles are read as
-tensors and numbers only, so that no code in them runs.
+tensors and numbers only, so that no code in them runs (:mod:`mewm.assistant.nnunet_folder`).
 """
 
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import io
 import json
-import pickle
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
@@ -22,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from mewm.assistant.nnunet_folder import CHECKPOINTS, read_nnunet_folder
 from mewm.bundle import CHECKSUMS, Bundle, read_bundle, verified_bytes
 from mewm.errors import InputError, ResourceError
 
@@ -34,7 +33,6 @@ PLANS = f"{NNUNET}/plans.json"
 DATASET = f"{NNUNET}/dataset.json"
 TASKS = {"post": "assistant", "pre": "mask proposal"}
 """What a bundle does: segments the CT after treatment, or proposes masks on the one before."""
-_CHECKPOINTS = ("checkpoint_final.pth", "checkpoint_best.pth")
 _TRUSTED = ("dynamic_network_architectures.", "torch.nn.")
 
 
@@ -61,6 +59,12 @@ class SegmentationNetwork:
     notice: str
     # nnU-Net's predictor holds the patch, and with several folds the weights, that an answer is made with.
     _lock: threading.Lock = field(default_factory=threading.Lock, init=False, repr=False)
+
+    @property
+    def device(self) -> torch.device:
+        """Where it runs."""
+        device: torch.device = self.predictor.device
+        return device
 
     @property
     def channels(self) -> list[str]:
@@ -189,30 +193,21 @@ def _fill(network: torch.nn.Module, bundle: Bundle) -> None:
             f"The weights of the {bundle.title} in {bundle.folder} do not fit its network "
             f"({str(error).splitlines()[0]}); train it again."
         ) from error
-    network.eval()
 
 
 def _from_folder(folder: Path, device: torch.device, mirroring: bool) -> SegmentationNetwork:
-    plans, dataset = (_read_json(folder / name) for name in ("plans.json", "dataset.json"))
-    names = [n for n in _CHECKPOINTS if any(folder.glob(f"fold_*/{n}"))]
-    if not names:
-        raise InputError(f"The nnU-Net folder {folder} holds no {_CHECKPOINTS[0]} in a fold; train it to its end.")
-    paths = sorted(folder.glob(f"fold_*/{names[0]}"))
-    checkpoints = [_read_checkpoint(path) for path in paths]
-    network, managers = build_network(plans, checkpoints[0]["init_args"]["configuration"], dataset, folder)
-    states = [checkpoint["network_weights"] for checkpoint in checkpoints]
+    found = read_nnunet_folder(folder)
+    network, managers = build_network(found.plans, found.configuration, found.dataset, folder)
     try:
-        for state in reversed(states):
+        for state in reversed(found.states):
             network.load_state_dict(state)
     except RuntimeError as error:
         raise InputError(
             f"The weights in {folder} do not fit the network of its plans.json ({str(error).splitlines()[0]}); "
             "networks of trainers with an architecture of their own cannot be used."
         ) from error
-    axes = checkpoints[0].get("inference_allowed_mirroring_axes")
-    predictor = _predictor(network, managers, states, dataset, device, axes, mirroring)
-    digest = hashlib.sha256(b"".join(path.read_bytes() for path in paths)).hexdigest()
-    return SegmentationNetwork(predictor, folder, digest, dataset, "", False, "")
+    predictor = _predictor(network, managers, found.states, found.dataset, device, found.axes, mirroring)
+    return SegmentationNetwork(predictor, folder, found.sha256, found.dataset, "", False, "")
 
 
 def build_network(
@@ -266,34 +261,10 @@ def _predictor(
     predictor = OnePiecePredictor(
         use_mirroring=mirroring, device=device, perform_everything_on_device=True, allow_tqdm=False
     )
+    # nnU-Net itself does this where it reads an image in several tiles.
+    network.eval()
     predictor.manual_initialization(network.to(device), *managers, states, dataset, "nnUNetTrainer", axes)
     return predictor
-
-
-def _read_json(path: Path) -> dict[str, Any]:
-    try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise InputError(f"The file {path} cannot be read as JSON ({error}); copy the nnU-Net folder again.") from error
-
-
-def _read_checkpoint(path: Path) -> dict[str, Any]:
-    import torch
-
-    multiarray = np._core.multiarray  # type: ignore[attr-defined]
-    # What nnU-Net's own checkpoints hold beside tensors: its log's numbers.
-    numbers = [multiarray.scalar, np.dtype, np.ndarray, multiarray._reconstruct]
-    numbers += [type(np.dtype(kind)) for kind in ("f2", "f4", "f8", "i4", "i8")]
-    try:
-        with torch.serialization.safe_globals(numbers):
-            return torch.load(path, map_location="cpu", weights_only=True)
-    except pickle.UnpicklingError as error:
-        raise InputError(
-            f"The checkpoint {path} holds more than tensors and numbers; it is not read, because reading could run "
-            "code."
-        ) from error
-    except (OSError, RuntimeError, EOFError) as error:
-        raise InputError(f"The checkpoint {path} is damaged; copy the nnU-Net folder again.") from error
 
 
 def write_nnunet_folder(bundle: Path, out: Path) -> Path:
@@ -321,7 +292,7 @@ def write_nnunet_folder(bundle: Path, out: Path) -> Path:
             "init_args": {"configuration": settings["configuration"]},
             "inference_allowed_mirroring_axes": None,
         }
-        torch.save(checkpoint, out / "fold_0" / _CHECKPOINTS[0])
+        torch.save(checkpoint, out / "fold_0" / CHECKPOINTS[0])
     except OSError as error:
         raise InputError(f"The nnU-Net folder cannot be written to {out} ({error.strerror or error}).") from error
     return out

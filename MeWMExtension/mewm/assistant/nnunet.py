@@ -46,6 +46,7 @@ class NnunetAssistant:
         name: for manifests and tables.
         sha256: digest of the weights.
         notice: what a user must know of the weights.
+        device: where the network runs.
     """
 
     def __init__(self, network: SegmentationNetwork, name: str = NNUNET) -> None:
@@ -60,6 +61,7 @@ class NnunetAssistant:
                 "it with mewm propose-masks."
             )
         self.name, self.sha256, self.notice = name, network.sha256, network.notice
+        self.device = network.device
         self._network = network
         self._table = tissue_table(network.labels, network.folder)
         self._sources = _sources(network)
@@ -87,9 +89,7 @@ class NnunetAssistant:
         found = self._table[network.predict(image, spacing, in_one=network.in_voxels)]
         if Tissue.LIPIODOL not in self._table:
             found[(found == Tissue.VIABLE) & (ct[box] > OIL_HU)] = Tissue.LIPIODOL
-        # Another tumour of the same liver is not the target.
-        found[(found > Tissue.LIVER) & (roi.feather[box] == 0)] = Tissue.LIVER
-        found = _explained(found, roi, ct, box)
+        found = _of_the_target(found, roi, ct, box)
         labels = roi.liver.astype(np.uint8)
         if Tissue.LIVER in self._table:
             labels[box] = found
@@ -98,21 +98,20 @@ class NnunetAssistant:
         return labels
 
 
-def _explained(found: np.ndarray, roi: Roi, ct: np.ndarray, box: Box) -> np.ndarray:
-    """Return labels of a part of the grid without what the CT before treatment explains: vessels and fat.
+def _of_the_target(found: np.ndarray, roi: Roi, ct: np.ndarray, box: Box) -> np.ndarray:
+    """Return labels of a part of the grid without other tumours and what the CT before treatment explains.
 
-    Outside the drawn lesion, oil is denser and necrosis darker than what was there before, and all of it touches the
-    lesion.
+    Labels of a lesion count where something can have changed. Outside the drawn lesion, oil is denser and necrosis
+    darker than what was there before (a vessel, fat), and all of it touches the lesion; elsewhere stands what the
+    liver was.
     """
-    outside = ~roi.lesion[box]
-    lesion = found > Tissue.LIVER
-    if not (outside & lesion).any():
-        return found
-    same = (found == Tissue.LIPIODOL) & (ct[box] - roi.ct[box] < OIL_RISE_HU / 2)
-    same |= (found == Tissue.NECROSIS) & (_change(roi, ct, box) > -NECROSIS_FALL_HU)
-    lesion &= ~(outside & same)
-    if (lesion & ~outside).any():
-        lesion = connected_to(lesion, lesion & ~outside)
+    drawn = roi.lesion[box]
+    lesion = (found > Tissue.LIVER) & (roi.feather[box] > 0)
+    if (lesion & ~drawn).any():
+        same = (found == Tissue.LIPIODOL) & (ct[box] - roi.ct[box] < OIL_RISE_HU / 2)
+        same |= (found == Tissue.NECROSIS) & (_change(roi, ct, box) > -NECROSIS_FALL_HU)
+        lesion &= drawn | ~same
+        lesion &= connected_to(lesion | drawn, drawn)
     return np.where((found > Tissue.LIVER) & ~lesion, roi.liver[box].astype(np.uint8), found)
 
 

@@ -51,7 +51,8 @@ def add_survival_argument(parser: argparse.ArgumentParser) -> None:
         "--survival",
         metavar="MODEL",
         default="cox",
-        help="what predicts the risk: cox (default), attention where it has weights, or the folder of a bundle",
+        help="what predicts the risk: cox (default), attention, or the folder of a bundle; the weights that come with "
+        "MeWM were trained on simulated patients",
     )
 
 
@@ -62,7 +63,8 @@ def add_assistant_argument(parser: argparse.ArgumentParser) -> None:
         metavar="MODEL",
         default="intensity",
         help="what reads liver, viable tumour, necrosis and lipiodol from a simulated CT: intensity (default), "
-        "nnU-Net, the folder of a bundle or of an nnU-Net of your own, or none",
+        "nnU-Net (demonstration weights trained on simulated cases), the folder of a bundle or of an nnU-Net of your "
+        "own, or none",
     )
 
 
@@ -91,7 +93,7 @@ def case_from(args: argparse.Namespace) -> tuple[Case, str]:
     if args.ct is None or args.lesion is None:
         raise InputError(
             "name the CT with --ct and the tumour mask with --lesion, or use --sample; where nobody has drawn "
-            "the tumour, mewm propose-masks --ct CT --out DIR proposes a mask to check."
+            "the tumour, draw it, or let an nnU-Net of your own propose it (mewm propose-masks --model FOLDER)."
         )
     case = api.read_case(
         args.ct,

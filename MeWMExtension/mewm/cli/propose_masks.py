@@ -9,7 +9,7 @@ from mewm.cli.case_arguments import print_json, spacing_text
 
 BUNDLE = "Models/proposal_nnunet"
 EXAMPLES = """examples:
-  mewm propose-masks --ct ct.nii.gz --out proposed/
+  mewm propose-masks --ct ct.nii.gz --model models/proposal_nnunet --out proposed/
   mewm propose-masks --ct dicom/ --model nnUNet_results/Dataset003_Liver/nnUNetTrainer__nnUNetPlans__3d_fullres --out p/
 """
 

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from mewm.actions.protocol import Protocol
+from mewm.assistant.choose import DEFAULT as INTENSITY
 from mewm.bundle import verified_bytes
 from mewm.errors import ResourceError
 from mewm.resources import resource_path
@@ -56,6 +57,8 @@ class CoxSurvival:
     familiarity: Familiarity | None = None
     impairment: float | None = None
     name = "cox"
+    reader = INTENSITY
+    """Assistant whose labels it learned from (:mod:`mewm.training.cox`)."""
 
     @classmethod
     def load(cls, path: Path | None = None) -> CoxSurvival:

@@ -13,7 +13,7 @@ from mewm.errors import InputError  # noqa: E402
 from mewm.roles import Tissue  # noqa: E402
 from mewm.training.assistant.config import AssistantConfig  # noqa: E402
 from mewm.training.assistant.raw_dataset import GROWN_VOXELS, grown_images  # noqa: E402
-from mewm.training.assistant.redraw import RedrawLesion  # noqa: E402
+from mewm.training.assistant.redraw import REACH, RedrawLesion  # noqa: E402
 
 EDGE = 48
 
@@ -23,20 +23,23 @@ def ball(radius, middle=EDGE / 2):
     return (z - middle) ** 2 + (y - middle) ** 2 + (x - middle) ** 2 < radius**2
 
 
-def test_a_lesion_is_drawn_anew_by_a_few_voxels_both_ways_and_the_cts_stay():
-    mask = torch.from_numpy(ball(14).astype(np.float32))
-    near, core = torch.from_numpy(ball(19)), torch.from_numpy(ball(9))
+@pytest.mark.parametrize("radius", [4, 5, 14])
+def test_a_lesion_is_drawn_anew_by_a_few_voxels_both_ways_and_the_cts_stay(radius):
+    mask = ball(radius)
+    near, core = ball(radius + REACH), ball(max(radius - REACH, radius / 2) - 1)
     ct = torch.randn(EDGE, EDGE, EDGE)
     sizes = []
-    for seed in range(12):
+    for seed in range(40):
         torch.manual_seed(seed)
-        redrawn = RedrawLesion(1)(image=torch.stack([ct, mask.clone()]))["image"]
+        given = torch.from_numpy(mask.astype(np.float32))
+        redrawn = RedrawLesion(1)(image=torch.stack([ct, given]))["image"]
         assert torch.equal(redrawn[0], ct)
-        assert set(redrawn[1].unique().tolist()) <= {0.0, 1.0}
-        assert not redrawn[1][~near].any() and redrawn[1][core].all()
-        sizes.append(float(redrawn[1].sum() / mask.sum()))
+        assert set(redrawn[1].unique().tolist()) == {0.0, 1.0}
+        again = redrawn[1].numpy() > 0
+        assert not again[~near].any() and again[core].all()
+        sizes.append(np.count_nonzero(again) / np.count_nonzero(mask))
     assert min(sizes) < 0.95 and max(sizes) > 1.05
-    assert len(set(sizes)) == len(sizes)
+    assert np.mean(np.array(sizes) != 1) > 0.3
 
 
 def test_a_patch_without_lesion_stays_without_one():
@@ -78,6 +81,44 @@ def test_images_of_growth_count_as_often_as_configured(monkeypatch):
     training, validation = LesionTrainer.get_tr_and_val_datasets(object.__new__(LesionTrainer))
     assert sorted(training.identifiers) == ["a", "b", "b", "b", "c"]
     assert validation.identifiers == ["v"]
+
+
+@pytest.mark.parametrize("augment", [False, True])
+def test_the_lesion_is_drawn_anew_before_anything_else_changes_it(augment, monkeypatch):
+    from nnunetv2.training.nnUNetTrainer.nnUNetTrainer import nnUNetTrainer
+
+    from mewm.training.assistant.trainer import LesionTrainer, OwnDraws
+
+    usual = RedrawLesion(0)
+    monkeypatch.setattr(nnUNetTrainer, "get_training_transforms", staticmethod(lambda *_, **__: usual))
+    config = AssistantConfig(redrawn=0.5, augment=augment)
+    monkeypatch.setattr(LesionTrainer, "config", config, raising=False)
+    steps = LesionTrainer.get_training_transforms([32] * 3, None, None, None, False).transforms
+    first, drawn = steps[0], steps[1]
+    assert isinstance(first, OwnDraws) and isinstance(drawn.transform, RedrawLesion)
+    assert drawn.transform._channel == config.channels.index("lesion") and drawn.apply_probability == 0.5
+    assert (steps[2] is usual) == augment
+
+
+def test_processes_that_prepare_patches_draw_each_their_own():
+    """As nnU-Net forks them: PyTorch's generator is that of the parent, NumPy's is seeded anew."""
+    from mewm.training.assistant.trainer import OwnDraws
+
+    step = OwnDraws()
+    torch.manual_seed(3)
+    expected = torch.rand(1)
+    torch.manual_seed(3)
+    assert step(image=1) == {"image": 1} and torch.equal(torch.rand(1), expected)
+    drawn = []
+    for worker in (1, 2):
+        torch.manual_seed(3)
+        np.random.seed(worker)
+        step._process = -1
+        step(image=1)
+        drawn.append(float(torch.rand(1)))
+        step(image=1)
+        assert float(torch.rand(1)) != drawn[-1]
+    assert len({*drawn, float(expected)}) == 3
 
 
 @pytest.mark.parametrize("change", [{"grown": 2}, {"redrawn": 0.5}])

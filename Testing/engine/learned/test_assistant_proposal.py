@@ -55,7 +55,7 @@ def test_masks_are_proposed_marked_and_recognised_later(proposing, phantom_case,
 
 def test_a_lesion_left_out_names_the_command_that_proposes_one(capsys, tmp_path):
     assert main(["explore", "--ct", str(tmp_path / "ct.nrrd")]) == 2
-    assert "mewm propose-masks --ct CT --out DIR" in capsys.readouterr().err
+    assert "mewm propose-masks --model FOLDER" in capsys.readouterr().err
 
 
 def test_a_name_marks_a_mask_where_the_format_keeps_no_header(phantom_case, tmp_path):

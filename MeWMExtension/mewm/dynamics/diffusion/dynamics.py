@@ -93,6 +93,11 @@ class DiffusionDynamics:
         self._actions: dict[tuple[Action, ...], tuple[Actions, ActionTokens]] = {}
         self._lock = threading.Lock()
 
+    @property
+    def device(self) -> torch.device:
+        """Where the networks run."""
+        return self.codec.device
+
     @torch.inference_mode()
     def simulate(self, roi: Roi, protocol: Protocol, seeds: Sequence[int]) -> np.ndarray:
         """Return ``(len(seeds), 96, 96, 96)`` float32 HU, one future a seed; the input CT for no treatment.

@@ -14,6 +14,7 @@ import numpy as np
 import torch
 
 from mewm.actions.protocol import Protocol
+from mewm.assistant.choose import DEFAULT as INTENSITY
 from mewm.bundle import read_bundle
 from mewm.compute import choose_device, mixed_precision
 from mewm.errors import ResourceError
@@ -85,6 +86,11 @@ class AttentionSurvival:
         self._impairment: float | None = inference.get("impairment")
         self._cases: weakref.WeakKeyDictionary[Roi, _Prepared] = weakref.WeakKeyDictionary()
         self._lock = threading.Lock()
+
+    @property
+    def reader(self) -> str:
+        """Assistant whose labels it learned from."""
+        return str(self.provenance.get("assistant", INTENSITY))
 
     @property
     def baseline(self) -> np.ndarray:

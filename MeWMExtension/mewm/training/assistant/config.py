@@ -27,7 +27,8 @@ class AssistantConfig:
         validation_cases: the same of the val split.
         simulated: share of those cases that also give a simulated CT after treatment (mechanistic simulator, its own
             labels), so that the network is at home in both; task ``"post"`` only.
-        spacing_mm: voxel edge the network works at; 0 means voxels of the model grid, whatever they measure.
+        spacing_mm: voxel edge the network works at; 0 means voxels of the model grid, whatever they measure;
+            task ``"post"`` only, as a whole CT has no such grid.
         patch: edge of a training patch in voxels, a multiple of what the stages halve.
         batch: patches a step.
         features: channels by stage, from the finest; each stage halves the resolution.
@@ -36,13 +37,16 @@ class AssistantConfig:
         validation_iterations: batches of the val split an epoch.
         learning_rate: of AdamW at the start, then falling (nnU-Net's polynomial).
         foreground: share of patches centred on a labelled voxel.
-        grown: how often a case counts whose tumour grew out of the drawn lesion, which is rare and easily missed; task
+        grown: how often an image counts whose tumour grew out of the drawn lesion, which is rare and easily missed;
+            task ``"post"`` only.
+        redrawn: share of patches in which the drawn lesion's border is moved at random, by up to 3 voxels; task
             ``"post"`` only.
-        redrawn: share of patches in which the drawn lesion's border is moved at random, by up to 3 voxels.
         mirror: mirror patches at random.
-        augment: turn, scale and degrade patches as nnU-Net does; without it density alone is changed, which is cheap.
+        augment: turn, scale and degrade patches as nnU-Net does; without it noise, blur and density alone change, which
+            is cheap.
         processes: for nnU-Net's preprocessing.
-        loaders: processes that prepare patches; with 0 the training prepares them itself and is repeatable to the step.
+        loaders: processes that prepare patches, whose draws nobody can repeat; with 0 the training prepares them itself
+            and is repeatable to the step.
         seed: of everything drawn.
     """
 
@@ -103,4 +107,7 @@ class AssistantConfig:
                 "The settings 'simulated', 'foreground' and 'redrawn' are shares, and 'spacing_mm' is not negative."
             )
         if (self.redrawn or self.grown > 1) and "lesion" not in self.channels:
-            raise InputError("The settings 'redrawn' and 'grown' need the drawn lesion; add 'lesion' to the channels.")
+            add = "leave them out" if self.task == "pre" else "add 'lesion' to the channels"
+            raise InputError(f"The settings 'redrawn' and 'grown' need the drawn lesion; {add}.")
+        if self.task == "pre" and not self.spacing_mm:
+            raise InputError("The task pre reads whole CTs and needs millimetres; give 'spacing_mm' above 0.")

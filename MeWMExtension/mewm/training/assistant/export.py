@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 import tempfile
 from collections.abc import Sequence
 from importlib.metadata import version
@@ -28,6 +27,7 @@ from mewm.assistant.network import (
     single_names,
 )
 from mewm.assistant.nnunet import NnunetAssistant
+from mewm.assistant.nnunet_folder import read_checkpoint
 from mewm.bundle import NOTICE, Bundle, write_bundle
 from mewm.cohort.dataset import Cohort, CohortRow, read_cohort
 from mewm.errors import InputError
@@ -95,7 +95,6 @@ def export_assistant(
         )
         figures = _figures(data, test, load_network(Path(place), device), progress)
     metadata["figures"] = figures
-    shutil.rmtree(Path(out) / NNUNET, ignore_errors=True)
     return write_bundle(
         Path(out),
         state=state,
@@ -111,8 +110,7 @@ def _checkpoint(folder: Path) -> dict[str, Any]:
     for name in _CHECKPOINTS:
         path = folder / "fold_0" / name
         if path.is_file():
-            # Written by the training of this folder, whose log holds numpy's numbers.
-            return torch.load(path, map_location="cpu", weights_only=False)
+            return read_checkpoint(path)
     raise InputError(f"There is no checkpoint in {folder / 'fold_0'}; train first.")
 
 

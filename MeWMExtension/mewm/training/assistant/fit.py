@@ -73,7 +73,13 @@ def model_folder(work: Path, config: AssistantConfig) -> Path:
 
 def decisive(cohort: Cohort, config: AssistantConfig) -> dict[str, Any]:
     """Return what decides the result of a training, as ``settings.json`` keeps it."""
-    return {"config": json.loads(json.dumps(asdict(config))), "cohort": table_hash(cohort)}
+    return {"config": _as_kept(config), "cohort": table_hash(cohort)}
+
+
+def _as_kept(config: AssistantConfig) -> dict[str, Any]:
+    """Return settings as they come back from JSON."""
+    kept: dict[str, Any] = json.loads(json.dumps(asdict(config)))
+    return kept
 
 
 def require_same(work: Path, cohort: Cohort, config: AssistantConfig) -> None:
@@ -113,7 +119,8 @@ def _differences(path: Path, settings: dict[str, Any]) -> str:
     """Return in words how the settings that are kept differ from others; empty where they do not."""
     try:
         kept = json.loads(path.read_text(encoding="utf-8"))
-        before, cohort = dict(kept["config"]), kept["cohort"]
+        # A setting that is younger than the training had no other value than its default.
+        before, cohort = {**_as_kept(AssistantConfig()), **kept["config"]}, kept["cohort"]
     except OSError as error:
         raise InputError(f"The file {path} cannot be read ({error.strerror or error}).") from error
     except (ValueError, KeyError, TypeError) as error:

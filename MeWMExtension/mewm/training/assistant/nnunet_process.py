@@ -55,19 +55,21 @@ def _prepare(work: Path, config: AssistantConfig, tell: Any) -> None:
     from mewm.training.assistant.raw_dataset import DATASET_ID, NAMES, grown_images
 
     folder = work / FOLDERS["nnUNet_preprocessed"] / NAMES[config.task]
-    if not (folder / "dataset_fingerprint.json").is_file():
+    # nnU-Net writes in place: only a mark made afterwards tells a whole file from one that was interrupted.
+    fingerprinted, preprocessed = folder / "fingerprinted", folder / "preprocessed"
+    if not fingerprinted.is_file():
         tell({"stage": "fingerprint"})
         extract_fingerprint_dataset(DATASET_ID, num_processes=config.processes, show_progress_bar=False)
+        fingerprinted.touch()
     if not (folder / f"{PLANS}.json").is_file():
         tell({"stage": "plan"})
         write_plan(folder / f"{PLANS}.json", config)
-    done = folder / "preprocessed"
-    if not done.is_file():
+    if not preprocessed.is_file():
         tell({"stage": "preprocess"})
         preprocessor = DefaultPreprocessor(verbose=False)
         preprocessor.show_progress_bar = False
         preprocessor.run(DATASET_ID, CONFIGURATION, PLANS, num_processes=config.processes)
-        done.touch()
+        preprocessed.touch()
     grown = folder / GROWN
     if config.grown > 1 and not grown.is_file():
         tell({"stage": "growth"})

@@ -10,19 +10,25 @@ from mewm.training.assistant.config import AssistantConfig
 from mewm.training.assistant.nnunet_process import CONFIGURATION, PLANS
 from mewm.training.assistant.raw_dataset import DATASET_ID
 
+_FIRST = f"{PLANS}Begun"
+"""How nnU-Net's own plan is called until the configuration is added."""
+
 
 def write_plan(path: Path, config: AssistantConfig) -> None:
     """Let nnU-Net plan, then add the configuration ``3d_lesion`` (nnU-Net's documentation, "How to edit plans").
 
     Args:
-        path: ``MewmPlans.json`` in nnU-Net's folder of preprocessed data; its fingerprint is there.
+        path: ``MewmPlans.json`` in nnU-Net's folder of preprocessed data; its fingerprint is there. It appears whole or
+            not at all.
         config: patch, batch and network.
     """
     from nnunetv2.experiment_planning.plan_and_preprocess_api import plan_experiment_dataset
 
     spacing = [config.spacing_mm or 1.0] * 3
-    plan_experiment_dataset(DATASET_ID, overwrite_target_spacing=(spacing[0],) * 3, overwrite_plans_name=PLANS)
-    plans: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    plan_experiment_dataset(DATASET_ID, overwrite_target_spacing=(spacing[0],) * 3, overwrite_plans_name=_FIRST)
+    first = path.with_name(f"{_FIRST}.json")
+    plans: dict[str, Any] = json.loads(first.read_text(encoding="utf-8"))
+    plans["plans_name"] = PLANS
     # All axes are alike; the order that nnU-Net prefers for flat voxels is not needed.
     plans["transpose_forward"] = plans["transpose_backward"] = [0, 1, 2]
     plans["configurations"][CONFIGURATION] = {
@@ -41,6 +47,7 @@ def write_plan(path: Path, config: AssistantConfig) -> None:
     partial = path.with_suffix(".partial")
     partial.write_text(json.dumps(plans, indent=1), encoding="utf-8")
     partial.replace(path)
+    first.unlink()
 
 
 def _architecture(config: AssistantConfig) -> dict[str, Any]:

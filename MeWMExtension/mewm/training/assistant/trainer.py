@@ -6,6 +6,7 @@ of :mod:`mewm.training.assistant.nnunet_process`.
 
 from __future__ import annotations
 
+import os
 import random
 import time
 from collections.abc import Callable
@@ -15,6 +16,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 import torch
+from batchgeneratorsv2.transforms.base.basic_transform import BasicTransform
 from batchgeneratorsv2.transforms.intensity.brightness import MultiplicativeBrightnessTransform
 from batchgeneratorsv2.transforms.intensity.contrast import BGContrast, ContrastTransform
 from batchgeneratorsv2.transforms.intensity.gaussian_noise import GaussianNoiseTransform
@@ -104,9 +106,10 @@ class LesionTrainer(nnUNetTrainer):
         **others: Any,
     ) -> Any:
         """Return nnU-Net's augmentation, or the part of it that costs little; before it the lesion is drawn anew."""
-        config, first = cls.config, []
+        config = cls.config
+        first: list[Any] = [OwnDraws()]
         if config.redrawn:
-            first = [RandomTransform(RedrawLesion(config.channels.index("lesion")), config.redrawn)]
+            first.append(RandomTransform(RedrawLesion(config.channels.index("lesion")), config.redrawn))
         if config.augment:
             usual = nnUNetTrainer.get_training_transforms(
                 patch_size, rotation_for_DA, deep_supervision_scales, mirror_axes, do_dummy_2d_data_aug, **others
@@ -185,7 +188,7 @@ class LesionTrainer(nnUNetTrainer):
         _seed(self.config.seed, 1)
 
     def on_epoch_end(self) -> None:
-        """Tell how it goes, then write checkpoints as nnU-Net does."""
+        """Write checkpoints as nnU-Net does, then tell how it goes."""
         done = self.current_epoch + 1
         super().on_epoch_end()
         seconds = (time.monotonic() - self._began) / (done - self._first)
@@ -213,6 +216,21 @@ class LesionTrainer(nnUNetTrainer):
 
     def _save_debug_information(self) -> None:
         """Write nothing: it would name the machine."""
+
+
+class OwnDraws(BasicTransform):
+    """Give each process that prepares patches draws of its own; nnU-Net's would all repeat those of their parent."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._process = os.getpid()
+
+    def __call__(self, **data_dict: Any) -> dict[str, Any]:
+        """Return the example as it is; at the first one of a new process, seed PyTorch from NumPy, as nnU-Net does."""
+        if os.getpid() != self._process:
+            self._process = os.getpid()
+            torch.manual_seed(np.random.randint(2**31))
+        return data_dict
 
 
 def _seed(seed: int, number: int) -> None:
