@@ -15,8 +15,9 @@ def test_columns_sort_by_number(desk, case_nodes, rows, result):
 
     model = desk.panel.review.ranking.model
     assert [model.item(n, 0).text() for n in range(12)] == [str(n) for n in range(1, 13)]
-    view.sortByColumn(4, Qt.AscendingOrder)
-    medians = [model.item(n, 4).text() for n in range(12)]
+    column = next(n for n in range(model.columnCount()) if model.horizontalHeaderItem(n).text() == "Median")
+    view.sortByColumn(column, Qt.AscendingOrder)
+    medians = [model.item(n, column).text() for n in range(12)]
     assert medians[-1] == "not reached" and medians[0] == "79 wk" and medians[-2] == "200 wk"
 
 
@@ -42,6 +43,24 @@ def test_the_table_of_the_scene_names_every_column_for_a_reader(desk, case_nodes
     titles = {name: node.GetColumnTitle(name) for name in names}
     assert titles["survival_2y"] == "2-year survival" and not [name for name in names if titles[name] == name]
     assert desk.panel.review.run.rows()[0]["survival_2y"] == 0.62
+
+
+def test_the_first_chosen_protocols_curve_has_its_interval(desk, case_nodes, rows, future_files, result):
+    ct, _ = explore(desk, case_nodes)
+    told = [{**row, "survival_low": [1.0, 0.8, 0.7], "survival_high": [1.0, 0.95, 0.9]} for row in rows]
+    stream(desk, told, future_files, ct)
+    finish(desk, told, result)
+    run = desk.panel.review.run
+    series = [run.chart.GetNthPlotSeriesNode(n) for n in range(run.chart.GetNumberOfPlotSeriesNodes())]
+    first = desk.panel.review.shown[0].protocol_id
+    assert [node.GetYColumnName() for node in series] == [first, f"{first} 95 % low", f"{first} 95 % high"]
+    assert series[1].GetLineWidth() < series[0].GetLineWidth() and series[1].GetColor() == series[0].GetColor()
+    column = series[2].GetTableNode().GetTable().GetColumnByName(series[2].GetYColumnName())
+    assert [column.GetValue(row) for row in range(3)] == [1.0, 0.95, 0.9]
+    desk.ui.rankingView.selectRow(1)
+    desk.settle()
+    second = desk.panel.review.shown[0].protocol_id
+    assert second != first and series[1].GetYColumnName() == f"{second} 95 % low"
 
 
 def test_what_clinical_facts_alone_predict_is_told_apart_from_the_protocols(desk, case_nodes, rows, result):

@@ -158,7 +158,7 @@ def _number(key: str, pattern: str, factor: float = 1.0) -> tuple[Callable, Call
     """Return how a number is written and by what it is sorted; what is not known comes last."""
 
     def words(row: dict[str, Any]) -> str:
-        value = row[key]
+        value = row.get(key)
         if value is None:
             return "–"
         # A value that rounds to nothing has no sign.
@@ -166,7 +166,8 @@ def _number(key: str, pattern: str, factor: float = 1.0) -> tuple[Callable, Call
         return "> curve" if math.isinf(value) else shown.replace("-", "\u2212")
 
     def value(row: dict[str, Any]) -> float:
-        return 1e12 if row[key] is None or math.isinf(row[key]) else float(row[key])
+        number = row.get(key)
+        return 1e12 if number is None or math.isinf(number) else float(number)
 
     return words, value
 
@@ -210,6 +211,7 @@ COLUMNS: tuple[tuple[str, Callable, Callable, str], ...] = (
         "Log hazard relative to the mean simulated case, ± its spread over the simulated futures; lower is better",
     ),
     ("1 year", *_number("survival_1y", "{:.0f} %", 100), "Predicted share of patients alive after one year"),
+    ("2 years", *_number("survival_2y", "{:.0f} %", 100), "Predicted share of patients alive after two years"),
     ("Median", _median, _number("median_weeks", "{:.0f}")[1], "Predicted median overall survival"),
     (
         "Volume",
@@ -219,7 +221,7 @@ COLUMNS: tuple[tuple[str, Callable, Callable, str], ...] = (
     (
         "Viable",
         *_number("viable_fraction", "{:.0f} %", 100),
-        "Viable tumour, read off the attenuation, over the lesion after treatment",
+        "Viable tumour, as the chosen reader of tissue finds it, over the lesion after treatment",
     ),
     (
         "Lipiodol",
@@ -230,7 +232,8 @@ COLUMNS: tuple[tuple[str, Callable, Callable, str], ...] = (
         "Response",
         lambda row: str(row["response"]),
         lambda row: ("CR", "PR", "SD", "PD", "").index(row["response"]),
-        "mRECIST-like: category of most simulated futures, in the phase of your CT; not of a follow-up scan",
+        "mRECIST-like: category of most simulated futures of this one lesion, in the phase of your CT; not of a "
+        "follow-up scan",
     ),
     (
         "Origin",

@@ -18,11 +18,14 @@ _STROKES = (
     slicer.vtkMRMLPlotSeriesNode.LineStyleDot,
     slicer.vtkMRMLPlotSeriesNode.LineStyleDashDot,
 )
+_DOTTED = _STROKES[2]
 WEEKS = "weeks"
 OUTLOOK = "clinical outlook"
 """Column of what the patient's clinical facts alone predict; it belongs to no protocol."""
 _GREY = (0.45, 0.45, 0.45)
 STEP_WEEKS = 4
+ENDS = ("low", "high")
+"""Ends of a curve's 95 % interval."""
 OUTLOOK_ATTRIBUTE = "MeWM.Outlook"
 OUTLOOK_WORDS_ATTRIBUTE = "MeWM.OutlookWords"
 
@@ -44,9 +47,19 @@ def add_survival_plot(scene: Any, case_name: str) -> tuple[Any, Any]:
 def put_curves(table: Any, rows: Sequence[Mapping[str, Any]]) -> None:
     """Put the rows' ``survival_curve`` (share alive at 0, 4, 8, … weeks) into the table, a column a protocol.
 
-    Curves that are already there stay unless a row brings a newer one.
+    Beside it the ends of its 95 % interval (``survival_low``, ``survival_high``) where the row has them. Curves that
+    are already there stay unless a row brings a newer one.
     """
-    _put_columns(table, {row["protocol_id"]: row["survival_curve"] for row in rows if row.get("survival_curve")})
+    curves = {row["protocol_id"]: row["survival_curve"] for row in rows if row.get("survival_curve")}
+    for row in rows:
+        ends = {end: row.get(f"survival_{end}") for end in ENDS}
+        curves |= {interval_column(row["protocol_id"], end): curve for end, curve in ends.items() if curve}
+    _put_columns(table, curves)
+
+
+def interval_column(protocol_id: str, end: str) -> str:
+    """Return the column that holds one of :data:`ENDS` of a protocol's 95 % interval."""
+    return f"{protocol_id} 95 % {end}"
 
 
 def put_outlook(table: Any, outlook: Mapping[str, Any] | None) -> None:
@@ -79,6 +92,8 @@ def _put_columns(table: Any, curves: Mapping[str, Sequence[float]]) -> None:
 def show_curves(chart: Any, table: Any, protocols: Sequence[tuple[str, str]]) -> None:
     """Show the curves of some protocols in the chart, in the colours of :data:`PROTOCOL_COLOURS`.
 
+    The first one's 95 % interval is drawn with thin lines; those of all would cover each other.
+
     Args:
         chart: from :func:`add_survival_plot`.
         table: its table.
@@ -95,20 +110,25 @@ def show_curves(chart: Any, table: Any, protocols: Sequence[tuple[str, str]]) ->
     folder = hierarchy.GetItemParent(hierarchy.GetItemByDataNode(chart))
     # Curves that lie on each other are told apart by their strokes.
     shown = [
-        (str(place), *named, PROTOCOL_COLOURS[place], _STROKES[place])
+        (str(place), *named, PROTOCOL_COLOURS[place], _STROKES[place], 3)
         for place, named in enumerate(protocols[: len(PROTOCOL_COLOURS)])
     ]
     if shown:
-        shown.append((OUTLOOK, OUTLOOK, table.GetAttribute(OUTLOOK_ATTRIBUTE) or OUTLOOK, _GREY, _STROKES[-2]))
-    for place, protocol_id, legend, colour, stroke in shown:
-        if table.GetTable().GetColumnByName(protocol_id) is None:
+        first, legend = protocols[0]
+        for end in ENDS:
+            words = f"{legend}: 95 % interval, {end}"
+            shown.append((end, interval_column(first, end), words, PROTOCOL_COLOURS[0], _DOTTED, 1))
+        words = table.GetAttribute(OUTLOOK_ATTRIBUTE) or OUTLOOK
+        shown.append((OUTLOOK, OUTLOOK, words, _GREY, _DOTTED, 3))
+    for place, column, legend, colour, stroke, width in shown:
+        if table.GetTable().GetColumnByName(column) is None:
             continue
         node = series.get(place)
         if node is None:
             node = scene.AddNewNodeByClass("vtkMRMLPlotSeriesNode", f"predicted survival {place}")
             node.SetPlotType(slicer.vtkMRMLPlotSeriesNode.PlotTypeScatter)
             node.SetMarkerStyle(slicer.vtkMRMLPlotSeriesNode.MarkerStyleNone)
-            node.SetLineWidth(3)
+            node.SetLineWidth(width)
             node.SetColor(*colour)
             node.SetLineStyle(stroke)
             node.SetAttribute("MeWM.Place", place)
@@ -116,7 +136,7 @@ def show_curves(chart: Any, table: Any, protocols: Sequence[tuple[str, str]]) ->
         node.SetName(legend)
         node.SetAndObserveTableNodeID(table.GetID())
         node.SetXColumnName(WEEKS)
-        node.SetYColumnName(protocol_id)
+        node.SetYColumnName(column)
         chart.AddAndObservePlotSeriesNodeID(node.GetID())
 
 

@@ -91,40 +91,6 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
         ) from error
     except (OSError, RuntimeError, EOFError) as error:
         raise InputError(f"The checkpoint {path} is damaged; copy the nnU-Net folder again.") from error
-    if (
-        not isinstance(found, dict)
-        or "network_weights" not in found
-        or "configuration" not in found.get("init_args", {})
-    ):
-        raise InputError(f"The checkpoint {path} was not written by a training of nnU-Net v2; give one that was.")
-    return found
-
-
-def _require_whole_3d(plans: Mapping[str, Any], configuration: str, folder: Path) -> None:
-    configurations = plans.get("configurations", {})
-    if configuration not in configurations:
-        raise InputError(
-            f"The checkpoint in {folder} is of the configuration {configuration!r}, which its plans.json lacks; give "
-            "both of one training."
-        )
-    settings = dict(configurations[configuration])
-    while "inherits_from" in settings:
-        parent = settings.pop("inherits_from")
-        settings = {**configurations.get(parent, {}), **settings}
-    if len(settings.get("patch_size", ())) != 3:
-        raise InputError(f"The nnU-Net in {folder} ({configuration}) reads single slices; give one trained in 3D.")
-    if settings.get("previous_stage"):
-        raise InputError(
-            f"The nnU-Net in {folder} ({configuration}) refines what another network found; give 3d_fullres or "
-            "3d_lowres."
-        )
-
-
-def _read_json(path: Path) -> dict[str, Any]:
-    try:
-        found = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise InputError(f"The file {path} cannot be read as JSON ({error}); copy the nnU-Net folder again.") from error
     arguments = found.get("init_args", {}) if isinstance(found, dict) else {}
     if "configuration" not in arguments or "network_weights" not in found:
         raise InputError(f"The checkpoint {path} was not written by a training of nnU-Net v2; give one that was.")
@@ -138,10 +104,9 @@ def _require_whole_3d(plans: Mapping[str, Any], configuration: str, folder: Path
             f"The checkpoint in {folder} is of the configuration {configuration!r}, which its plans.json lacks; give "
             "both of one training."
         )
-    settings = dict(configurations[configuration])
-    while "inherits_from" in settings:
-        parent = settings.pop("inherits_from")
-        settings = {**configurations.get(parent, {}), **settings}
+    settings, heirs = dict(configurations[configuration]), [configuration]
+    while (parent := settings.pop("inherits_from", None)) in configurations and parent not in heirs:
+        settings, heirs = {**configurations[parent], **settings}, [*heirs, parent]
     if len(settings.get("patch_size", ())) != 3:
         raise InputError(f"The nnU-Net in {folder} ({configuration}) reads single slices; give one trained in 3D.")
     if settings.get("previous_stage"):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -23,7 +23,7 @@ _BOTTOM = 297.0 - 12.0
 _PICTURES_HIGH = 74.0
 _CURVE_HIGH, _CURVE_WEEKS = 48.0, 208
 _GREY, _AMBER, _PALE = (96, 96, 96), (255, 233, 190), (240, 243, 247)
-_BLUE, _RED, _LIGHT = (0, 90, 160), (180, 30, 20), (170, 170, 170)
+_BLUE, _RED, _LIGHT, _BAND = (0, 90, 160), (180, 30, 20), (170, 170, 170), (214, 230, 244)
 _ALTERNATIVES = 5
 # Signs that Latin-1 lacks and what is written instead.
 _PLAIN = str.maketrans("\u2013\u2014\u2212\u2018\u2019\u201c\u201d\u03bc\u202f", "---''\"\"\u00b5 ") | {
@@ -114,7 +114,8 @@ class _Page:
         weeks = "not reached" if row["median_weeks"] is None else f"{row['median_weeks']:.0f} weeks"
         cells = (
             ("Risk (log hazard)", f"{row['risk']:+.2f}{spread_words(row['risk_sd'])}"),
-            ("1-year survival", f"{row['survival_1y']:.0%}"),
+            ("1-year survival", _share(row, 1)),
+            ("2-year survival", _share(row, 2)),
             ("Median survival", weeks),
             ("Lesion volume", f"{row['volume_change_percent']:+.0f} %"),
             ("Viable tumour", f"{row['viable_fraction']:.0%}"),
@@ -198,7 +199,16 @@ class _Page:
             pdf.set_xy(place - 6, y + high + 0.5)
             pdf.cell(12, 3.5, str(weeks), align="C")
         pdf.set_xy(left, y + high + 3.6)
-        pdf.cell(wide, 3.5, "weeks after treatment (blue: this protocol, grey: the others)", align="C")
+        pdf.cell(
+            wide,
+            3.5,
+            "weeks; blue: this protocol, shaded: its 95 % interval, grey: others",
+            align="C",
+        )
+        low, high_end = (self.chosen.row.get(f"survival_{end}") for end in ("low", "high"))
+        if low and high_end:
+            pdf.set_fill_color(*_BAND)
+            pdf.polygon([*_points(low, left, y, wide), *reversed(_points(high_end, left, y, wide))], style="F")
         # The chosen one last, so that it lies on top.
         for row, curve in reversed(curves):
             mine = row is self.chosen.row
@@ -293,6 +303,14 @@ class _Page:
             "Method: Medical World Model, Yang et al., ICCV 2025, arXiv 2506.02327; an independent implementation.",
         ):
             self.text(words, 7, colour=_GREY, high=3.3)
+
+
+def _share(row: Mapping[str, Any], years: int) -> str:
+    """Return the share alive after some years with its 95 % interval, where the run says."""
+    share, interval = row.get(f"survival_{years}y"), row.get(f"survival_{years}y_interval")
+    if share is None:
+        return "-"
+    return f"{share:.0%}" + (f" ({100 * interval[0]:.0f}-{100 * interval[1]:.0f})" if interval else "")
 
 
 def _points(curve: Sequence[float], left: float, top: float, wide: float) -> list[tuple[float, float]]:
