@@ -10,14 +10,17 @@ from dataclasses import dataclass, replace
 from importlib import metadata, util
 
 from mewm import __version__
-from mewm.errors import MewmError
+from mewm.errors import MewmError, how_to_install
 
 # What each extra of the Python package brings and what it is for.
 EXTRAS = {
     "": (("numpy", "scipy", "SimpleITK", "tqdm"), "scoring a case"),
     "evaluation": (("lifelines", "pandas", "matplotlib"), "fitting the Cox model, evaluation, cohort reports"),
     "training": (("torch", "monai", "pynrrd"), "training networks on a cohort"),
-    "learned": (("safetensors", "open_clip_torch", "tensorboard", "nnunetv2"), "the learned dynamics and assistant"),
+    "learned": (
+        ("safetensors", "open_clip_torch", "tensorboard", "nnunetv2"),
+        "the learned dynamics, assistant and survival model",
+    ),
     "dicom": (("pydicom", "openpyxl"), "importing the HCC-TACE-Seg collection"),
     "policy": (("openai", "keyring", "pillow"), "a policy model of your own (mewm explore --policy)"),
     "scene": (("trame-slicer", "slicer-core", "vtk"), "Slicer scenes and pictures without a Slicer window"),
@@ -77,8 +80,8 @@ def _package(name: str, extra: str, purpose: str) -> Check:
     try:
         return Check(name, True, metadata.version(name), required=not extra)
     except metadata.PackageNotFoundError:
-        target = f'"mewm[{extra}]"' if extra else "mewm"
-        return Check(name, False, f"missing; needed for {purpose}", f"pip install {target}", required=not extra)
+        fix = how_to_install(extra) if extra else "run pip install -e . in MeWM's folder"
+        return Check(name, False, f"missing; needed for {purpose}", fix, required=not extra)
 
 
 def _page() -> Check:

@@ -43,3 +43,11 @@ class Cancelled(MewmError):
 def first_line(error: BaseException) -> str:
     """Return the first line of what a library says of an error, its kind where it says nothing."""
     return next(iter(str(error).splitlines()), type(error).__name__)
+
+
+def how_to_install(extra: str) -> str:
+    """Return what to do about a package that an extra of the Python package brings, to end a message with.
+
+    The name "mewm" is not this project's on package registries, so a command that asks them for it is never advised.
+    """
+    return f"run pip install -e '.[{extra}]' in MeWM's folder"

@@ -186,7 +186,7 @@ def test_a_folder_that_cannot_be_written_is_told_in_one_line(tmp_path, pristine_
 
 def test_without_the_scene_packages_the_command_to_install_them_is_named(run_folder, monkeypatch):
     monkeypatch.setitem(sys.modules, "trame_slicer.core", None)
-    with pytest.raises(MewmError, match=r"pip install 'mewm\[scene\]'"):
+    with pytest.raises(MewmError, match=r"pip install -e '.\[scene\]'"):
         render_run(run_folder)
     assert not (run_folder / "figures").exists()
 

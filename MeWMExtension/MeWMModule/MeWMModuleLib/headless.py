@@ -14,7 +14,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mewm.errors import InputError, MewmError
+from mewm.errors import InputError, MewmError, how_to_install
 from MeWMModuleLib.opengl import ensure_offscreen_opengl, quiet
 from MeWMModuleLib.run_folder import read_run
 
@@ -95,7 +95,7 @@ def _start() -> Any:
         from trame_slicer.core import SlicerApp
     except ImportError as error:
         raise MewmError(
-            f"The scene needs slicer-core and trame-slicer ({error}); install them with `pip install 'mewm[scene]'`."
+            f"The scene needs slicer-core and trame-slicer ({error}); {how_to_install('scene')}."
         ) from error
     ensure_offscreen_opengl()
     return SlicerApp()

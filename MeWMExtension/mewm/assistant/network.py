@@ -22,7 +22,7 @@ import numpy as np
 
 from mewm.assistant.nnunet_folder import CHECKPOINTS, read_nnunet_folder
 from mewm.bundle import CHECKSUMS, Bundle, read_bundle, verified_bytes
-from mewm.errors import InputError, ResourceError
+from mewm.errors import InputError, ResourceError, how_to_install
 
 if TYPE_CHECKING:
     import torch
@@ -144,7 +144,7 @@ def load_network(folder: Path, device: str | None = None, *, mirroring: bool = F
             import nnunetv2  # noqa: F401
         except ImportError as error:
             raise ResourceError(
-                f"An nnU-Net needs {error.name}, which is not installed; pip install 'mewm[learned]'."
+                f"An nnU-Net needs {error.name}, which is not installed; {how_to_install('learned')}."
             ) from error
         if (folder / CHECKSUMS).is_file():
             return _from_bundle(folder, where, mirroring)

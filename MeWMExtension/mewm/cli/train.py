@@ -80,7 +80,7 @@ def clinical_cox(args: argparse.Namespace) -> int:
 
 def autoencoder(args: argparse.Namespace) -> int:
     """Train the autoencoder, then measure it and write its bundle."""
-    from mewm.errors import ResourceError
+    from mewm.errors import ResourceError, how_to_install
 
     check_training_arguments(args)
     try:
@@ -89,7 +89,7 @@ def autoencoder(args: argparse.Namespace) -> int:
         from mewm.training.autoencoder.fit import train_autoencoder
     except ModuleNotFoundError as error:
         raise ResourceError(
-            f"Training needs {error.name}, which is not installed; pip install 'mewm[learned,evaluation]'."
+            f"Training needs {error.name}, which is not installed; {how_to_install('learned,evaluation')}."
         ) from error
     from mewm.compute import choose_device
     from mewm.resources import resource_path

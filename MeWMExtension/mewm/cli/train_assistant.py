@@ -51,7 +51,7 @@ def add_parser(models: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
 
 def run(args: argparse.Namespace) -> int:
     """Train an nnU-Net, then measure it and write its bundle."""
-    from mewm.errors import InputError, ResourceError
+    from mewm.errors import InputError, ResourceError, how_to_install
     from mewm.training.one_process import require_one_process
 
     check_training_arguments(args)
@@ -64,7 +64,7 @@ def run(args: argparse.Namespace) -> int:
         from mewm.training.assistant.fit import train_assistant
     except ModuleNotFoundError as error:
         raise ResourceError(
-            f"Training needs {error.name}, which is not installed; pip install 'mewm[learned,evaluation]'."
+            f"Training needs {error.name}, which is not installed; {how_to_install('learned,evaluation')}."
         ) from error
     from mewm.resources import resource_path
     from mewm.training.config import read_config

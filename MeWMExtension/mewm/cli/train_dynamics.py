@@ -42,7 +42,7 @@ def add_parser(models: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
 
 def run(args: argparse.Namespace) -> int:
     """Train the dynamics model, then measure it and write its bundle."""
-    from mewm.errors import ResourceError
+    from mewm.errors import ResourceError, how_to_install
 
     check_training_arguments(args)
     try:
@@ -52,7 +52,7 @@ def run(args: argparse.Namespace) -> int:
         from mewm.training.dynamics.fit import train_dynamics
     except ModuleNotFoundError as error:
         raise ResourceError(
-            f"Training needs {error.name}, which is not installed; pip install 'mewm[learned,evaluation]'."
+            f"Training needs {error.name}, which is not installed; {how_to_install('learned,evaluation')}."
         ) from error
     from mewm.compute import choose_device
     from mewm.resources import resource_path

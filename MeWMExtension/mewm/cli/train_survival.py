@@ -32,7 +32,7 @@ def add_parser(models: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
 
 def run(args: argparse.Namespace) -> int:
     """Train the survival model, then calibrate it and write its bundle."""
-    from mewm.errors import ResourceError
+    from mewm.errors import ResourceError, how_to_install
     from mewm.training.one_process import require_one_process
 
     check_training_arguments(args)
@@ -43,7 +43,7 @@ def run(args: argparse.Namespace) -> int:
         from mewm.training.survival.fit import train_survival
     except ModuleNotFoundError as error:
         raise ResourceError(
-            f"Training needs {error.name}, which is not installed; pip install 'mewm[learned,evaluation]'."
+            f"Training needs {error.name}, which is not installed; {how_to_install('learned,evaluation')}."
         ) from error
     from mewm.assistant.choose import choose_assistant
     from mewm.compute import choose_device

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from mewm.clinical import ClinicalFacts, read_facts
 from mewm.cohort.dataset import COLUMNS, EXTRA_COLUMNS, PHASES, RESPONSES, SPLITS, read_cohort
-from mewm.errors import InputError, ResourceError
+from mewm.errors import InputError, ResourceError, how_to_install
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -50,7 +50,7 @@ def read_frame(folder: str | Path, *, truth: bool = False) -> pd.DataFrame:
     try:
         import pandas as pd
     except ImportError as error:
-        raise ResourceError("A frame needs pandas, which is not installed; pip install 'mewm[training]'.") from error
+        raise ResourceError(f"A frame needs pandas, which is not installed; {how_to_install('training')}.") from error
     folder = Path(folder)
     cohort = read_cohort(folder)
     names = [n for n in (*COLUMNS, *EXTRA_COLUMNS) if n in cohort.rows[0].values]

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from mewm.actions.text import render_protocol
 from mewm.cohort.dataset import COLUMNS, FACTS, IMAGES, OPTIONAL_IMAGES, read_cohort
-from mewm.errors import InputError, ResourceError
+from mewm.errors import InputError, ResourceError, how_to_install
 
 if TYPE_CHECKING:
     from monai.transforms import Compose
@@ -83,7 +83,7 @@ def example_transforms(keys: Sequence[str], *, augment: bool = True) -> Compose:
         )
     except ImportError as error:
         raise ResourceError(
-            "The transforms need monai, which is not installed; pip install 'mewm[training]'."
+            f"The transforms need monai, which is not installed; {how_to_install('training')}."
         ) from error
     images = [key for key in keys if key in IMAGES]
     cts = [key for key in images if key in CT_KEYS]

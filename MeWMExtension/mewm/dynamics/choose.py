@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mewm.bundle import WEIGHTS
-from mewm.errors import InputError, ResourceError
+from mewm.errors import InputError, ResourceError, how_to_install
 from mewm.resources import resource_path
 
 if TYPE_CHECKING:
@@ -67,5 +67,5 @@ def choose_dynamics(name: str = DEFAULT, device: str | None = None) -> DynamicsM
         return load_dynamics(folder, device=device)
     except ModuleNotFoundError as error:
         raise ResourceError(
-            f"The dynamics model {name!r} needs {error.name}, which is not installed; pip install 'mewm[learned]'."
+            f"The dynamics model {name!r} needs {error.name}, which is not installed; {how_to_install('learned')}."
         ) from error

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from mewm.errors import ResourceError
+from mewm.errors import ResourceError, how_to_install
 from mewm.evaluation.intervals import Estimate
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ def new_figure(width: float, height: float, rows: int = 1, columns: int = 1) -> 
         from matplotlib.figure import Figure
     except ImportError as error:
         raise ResourceError(
-            "Figures need matplotlib, which is not installed; install it with pip install 'mewm[evaluation]'."
+            f"Figures need matplotlib, which is not installed; {how_to_install('evaluation')}."
         ) from error
     figure = Figure(figsize=(width, height), layout="constrained")
     return figure, figure.subplots(rows, columns, squeeze=False)

@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from mewm.errors import InputError, MewmError
+from mewm.errors import InputError, MewmError, how_to_install
 from mewm.policy.answer_text import plain
 from mewm.policy.endpoint import Endpoint
 from mewm.policy.keys import Key
@@ -60,7 +60,7 @@ def require_package() -> None:
         import openai  # noqa: F401
     except ImportError:
         raise InputError(
-            'The policy model needs the openai package, which is missing; pip install "mewm[policy]".'
+            f"The policy model needs the openai package, which is missing; {how_to_install('policy')}."
         ) from None
 
 

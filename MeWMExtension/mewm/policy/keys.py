@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from typing import Literal
 
-from mewm.errors import InputError
+from mewm.errors import InputError, how_to_install
 from mewm.policy.endpoint import Endpoint
 
 SERVICE = "mewm"
@@ -113,5 +113,5 @@ def _keyring():
         import keyring
         import keyring.errors
     except ImportError:
-        raise InputError('The package keyring is missing; pip install "mewm[policy]".') from None
+        raise InputError(f"The package keyring is missing; {how_to_install('policy')}.") from None
     return keyring

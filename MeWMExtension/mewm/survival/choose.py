@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mewm.bundle import WEIGHTS
-from mewm.errors import InputError, ResourceError
+from mewm.errors import InputError, ResourceError, how_to_install
 from mewm.resources import resource_path
 
 if TYPE_CHECKING:
@@ -67,7 +67,7 @@ def choose_survival(name: str = DEFAULT, device: str | None = None) -> SurvivalM
         return load_survival(folder, choose_device(device))
     except ModuleNotFoundError as error:
         raise ResourceError(
-            f"The survival model {name!r} needs {error.name}, which is not installed; pip install 'mewm[learned]'."
+            f"The survival model {name!r} needs {error.name}, which is not installed; {how_to_install('learned')}."
         ) from error
 
 

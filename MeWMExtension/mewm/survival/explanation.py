@@ -11,7 +11,7 @@ PARTS = (VIABLE, NECROSIS, LIPIODOL, TREATMENT, FACTS)
 """Parts of an explanation in the order in which they are shown."""
 EXACT = (
     "exact: coefficients times the difference from the mean training case, first simulated future; a fact that is not "
-    "stated counts as the median training case has it"
+    "stated counts as the median training case has it; necrosis and lipiodol are not looked at by this model"
 )
 OCCLUSION = "occlusion: the risk less what it is with the part taken out, first simulated future"
 

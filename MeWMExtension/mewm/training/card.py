@@ -37,9 +37,9 @@ def model_card(bundle: dict[str, Any]) -> str:
 **{bundle["notice"]}** Research use only, not a medical device.
 
 Input: the pre-treatment lesion, the tissue labels of a (simulated) post-treatment CT, the protocol and the clinical
-facts. Output: a log partial hazard (lower is better, 0 at the means below), the probability to live one year, the
-predicted median survival and the share of each covariate. A fact that is not stated takes the training median and is
-marked "(not stated)" among the contributions.
+facts. Output: a log partial hazard (lower is better, 0 at the means below), survival curves with 95 % intervals, the
+probability to live one and two years, the predicted median survival and the share of each covariate. A fact that is
+not stated takes the training median and is marked "(not stated)" among the contributions.
 
 ## Data
 

@@ -7,7 +7,7 @@ from dataclasses import MISSING, fields, is_dataclass
 from pathlib import Path
 from typing import Any, TypeVar, get_args, get_origin, get_type_hints
 
-from mewm.errors import InputError, ResourceError, first_line
+from mewm.errors import InputError, ResourceError, first_line, how_to_install
 
 T = TypeVar("T")
 
@@ -63,7 +63,7 @@ def read_config(path: Path, kind: type[T]) -> T:
     try:
         import yaml
     except ImportError as error:
-        raise ResourceError("Training needs pyyaml, which is not installed; pip install 'mewm[learned]'.") from error
+        raise ResourceError(f"Training needs pyyaml, which is not installed; {how_to_install('learned')}.") from error
     try:
         content = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
     except OSError as error:

@@ -19,10 +19,15 @@ region of the model grid (docs/architecture.md). It counts in voxels of that gri
     "pre": """Proposes masks of liver and tumour on a CT before treatment, for a user who has drawn none. Whatever it
 proposes is marked as proposed and has to be checked.""",
 }
+_KINDS = {"true": "follow-up CT", "simulated": "simulator's CT"}
 _MEASURED = {
     "post": """Within the lesion's box and 12 mm around it. A tissue with fewer than 30 voxels in truth and reading
-gives no figure. The intensity assistant is given the liver; the network finds it.""",
-    "pre": """In the whole region of 96 voxels around the lesion, proposed as for a user's CT.""",
+gives no figure; as that depends on the reader too, two readers' means are not over quite the same cases. The
+intensity assistant is given the liver; the network finds it. Follow-up CT: the one that belongs to the case of the
+cohort, with hidden sensitivities and a noise of its own. Simulator's CT: what the mechanistic simulator makes of the
+case.""",
+    "pre": """In the whole region of 96 voxels around the lesion, as the network answers: without the largest connected
+liver and the smallest tumours that a user's proposal is reduced to.""",
 }
 _LIMITS = {
     "post": """It was trained on simulated cases; on real follow-up CTs nothing is known but what a user measures.
@@ -100,8 +105,9 @@ mewm train assistant{flag} --cohort cohort --config configs/train.yaml --work wo
 
 def _tables(figures: Mapping[str, Any]) -> str:
     kinds = list(dict.fromkeys(kind for found in figures.values() for kind in found))
-    rows = ["| tissue | " + " | ".join(f"{name}, {kind}" for name in figures for kind in kinds) + " | aim |"]
-    rows.append("| --- " * (2 + len(figures) * len(kinds)) + "|")
+    heads = [f"{name}, {_KINDS.get(kind, kind)}" for name in figures for kind in kinds]
+    rows = [f"| tissue | {' | '.join(heads)} | aim |"]
+    rows.append("| --- " * (2 + len(heads)) + "|")
     first = next(iter(figures.values()))
     for tissue in next(iter(first.values())):
         cells = [_interval(found.get(kind, {}).get(tissue)) for found in figures.values() for kind in kinds]

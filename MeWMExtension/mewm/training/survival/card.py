@@ -42,7 +42,9 @@ by the assistant "{training["assistant"]}": with another one the risks are less 
 | c-index of the regressed survival | {_interval(figures["c_index_of_regression"])} |
 | calibration slope before calibration | {_interval(figures["calibration_slope_before"])} |
 {_simulated(figures.get("simulated_futures"))}
-The figures of the test split: `python Testing/benchmarks/bench_survival.py`, docs/evaluation.md.
+These flatter, as the checkpoint was chosen by them. The test split is measured by
+`python Testing/benchmarks/bench_survival.py --bundle BUNDLE --cohort DIR`; docs/training.md has what it gave for the
+weights that come with MeWM.
 
 ## Limits
 
