@@ -311,6 +311,17 @@ def test_contraindications_come_first_on_the_page_and_sources_do_not_crowd_them_
     assert text.count("a repeated warning") == 1
 
 
+def test_survival_stands_with_its_interval(exported, run):
+    rows = json.loads((run / "ranking.json").read_text(encoding="utf-8"))["rows"]
+    row = next(row for row in rows if row["protocol_id"] == yours(run)["protocol_id"])
+    text = " ".join(text_of(exported.out / "protocol.pdf").split())
+    for years in (1, 2):
+        share, (low, high) = row[f"survival_{years}y"], row[f"survival_{years}y_interval"]
+        assert low < share < high
+        assert f"{share:.0%} ({100 * low:.0f}-{100 * high:.0f})" in text
+    assert "shaded: its 95 % interval" in text
+
+
 def test_the_page_says_whom_its_figures_come_from(exported):
     text = " ".join(text_of(exported.out / "protocol.pdf").split())
     assert "demonstration model trained on simulated patients" in text and "hepatocellular carcinoma" in text

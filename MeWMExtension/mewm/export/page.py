@@ -205,10 +205,11 @@ class _Page:
             "weeks; blue: this protocol, shaded: its 95 % interval, grey: others",
             align="C",
         )
-        low, high_end = (self.chosen.row.get(f"survival_{end}") for end in ("low", "high"))
-        if low and high_end:
+        ends = [self.chosen.row.get(f"survival_{end}") for end in ("low", "high")]
+        if all(ends):
+            below, above = (_points(end, left, y, wide) for end in ends)
             pdf.set_fill_color(*_BAND)
-            pdf.polygon([*_points(low, left, y, wide), *reversed(_points(high_end, left, y, wide))], style="F")
+            pdf.polygon([*below, *reversed(above)], style="F")
         # The chosen one last, so that it lies on top.
         for row, curve in reversed(curves):
             mine = row is self.chosen.row

@@ -325,6 +325,13 @@ def test_explore_and_manifest_name_the_assistant(trained, phantom_case, tmp_path
     manifest = read_manifest(api.write_run(found, tmp_path / "run"))
     assert manifest["models"]["assistant"] == "own nnU-Net"
     assert manifest["model_hashes"]["assistant"] == assistant.sha256
+    assert manifest["device"] == "cpu" and {"torch", "nnunetv2"} <= set(manifest["versions"])
+    first, second = manifest["warnings"][-2:]
+    assert first == f"Tissue is read by own nnU-Net. {assistant.notice}" and "trained on simulated cases" in first
+    assert second.startswith(
+        "The survival model cox learned from tissue as the assistant intensity reads it; as own nnU-N"
+    )
+    assert api.Models().cautions == [] and api.Models().devices == []
 
 
 def test_assistants_are_chosen_by_name(phantom_case, tmp_path):
