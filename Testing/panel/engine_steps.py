@@ -28,3 +28,8 @@ def finish(desk, rows, result):
     """Let the engine end the run with these rows."""
     desk.engine.send("done", result=result(rows))
     desk.settle()
+
+
+def column(model, title):
+    """Return the number of a column of the ranking by its heading."""
+    return next(n for n in range(model.columnCount()) if model.horizontalHeaderItem(n).text() == title)

@@ -1,6 +1,7 @@
 """The user's own protocol: picked or typed, judged in words, overridden knowingly."""
 
 import pytest
+from engine_steps import column
 
 FORBIDDEN = "Lobaplatin 30 mg; Cisplatin 50 mg; Lipiodol 10 ml"
 
@@ -82,7 +83,7 @@ def test_rules_are_overridden_knowingly_and_that_is_marked(desk, case_nodes, row
     model = desk.panel.review.ranking.model
     assert model.item(0, 1).text().startswith("\u26a0 ")
     assert "One platinum at most." in model.item(0, 1).toolTip()
-    assert model.item(0, 9).text() == "yours, rules overridden"
+    assert model.item(0, column(model, "Origin")).text() == "yours, rules overridden"
     assert ui.exportLabel.text.endswith("It breaks rules; the export says so.")
     # Another text does not inherit the consent.
     ui.ownProtocolLineEdit.text = "Epirubicin 50 mg; Lipiodol 10 ml"

@@ -1,6 +1,6 @@
 """What stands in the table of protocols and in the words around it."""
 
-from engine_steps import explore, finish, stream
+from engine_steps import column, explore, finish, stream
 
 
 def test_columns_sort_by_number(desk, case_nodes, rows, result):
@@ -15,9 +15,9 @@ def test_columns_sort_by_number(desk, case_nodes, rows, result):
 
     model = desk.panel.review.ranking.model
     assert [model.item(n, 0).text() for n in range(12)] == [str(n) for n in range(1, 13)]
-    column = next(n for n in range(model.columnCount()) if model.horizontalHeaderItem(n).text() == "Median")
-    view.sortByColumn(column, Qt.AscendingOrder)
-    medians = [model.item(n, column).text() for n in range(12)]
+    place = column(model, "Median")
+    view.sortByColumn(place, Qt.AscendingOrder)
+    medians = [model.item(n, place).text() for n in range(12)]
     assert medians[-1] == "not reached" and medians[0] == "79 wk" and medians[-2] == "200 wk"
 
 
@@ -51,16 +51,18 @@ def test_the_first_chosen_protocols_curve_has_its_interval(desk, case_nodes, row
     stream(desk, told, future_files, ct)
     finish(desk, told, result)
     run = desk.panel.review.run
+    # Futures come into the scene step by step.
+    desk.wait(lambda: desk.panel.review.shown and run.chart.GetNumberOfPlotSeriesNodes() == 3, what="the curves")
     series = [run.chart.GetNthPlotSeriesNode(n) for n in range(run.chart.GetNumberOfPlotSeriesNodes())]
     first = desk.panel.review.shown[0].protocol_id
     assert [node.GetYColumnName() for node in series] == [first, f"{first} 95 % low", f"{first} 95 % high"]
     assert series[1].GetLineWidth() < series[0].GetLineWidth() and series[1].GetColor() == series[0].GetColor()
-    column = series[2].GetTableNode().GetTable().GetColumnByName(series[2].GetYColumnName())
-    assert [column.GetValue(row) for row in range(3)] == [1.0, 0.95, 0.9]
+    high = series[2].GetTableNode().GetTable().GetColumnByName(series[2].GetYColumnName())
+    assert [high.GetValue(row) for row in range(3)] == [1.0, 0.95, 0.9]
     desk.ui.rankingView.selectRow(1)
-    desk.settle()
-    second = desk.panel.review.shown[0].protocol_id
-    assert second != first and series[1].GetYColumnName() == f"{second} 95 % low"
+    second = rows[1]["protocol_id"]
+    desk.wait(lambda: series[0].GetYColumnName() == second, what="the second protocol's curve")
+    assert series[1].GetYColumnName() == f"{second} 95 % low"
 
 
 def test_what_clinical_facts_alone_predict_is_told_apart_from_the_protocols(desk, case_nodes, rows, result):

@@ -7,6 +7,7 @@ from pathlib import Path
 import mewm_self_test
 import pytest
 import slicer
+from engine_steps import column
 from shiboken6 import isValid
 from test_whole_way import _Case
 
@@ -86,7 +87,7 @@ def test_what_is_accepted_is_sent_and_the_model_is_named(real_desk, served, tmp_
     assert all("".join(part.split())[:400] in "".join(shown.split()) for part in sent if part.strip())
     assert server.requests[0].headers["authorization"] == f"Bearer {KEY}"
     model = panel.review.ranking.model
-    assert {model.item(n, 9).text() for n in range(model.rowCount())} == {"search, toy"}
+    assert {model.item(n, column(model, "Origin")).text() for n in range(model.rowCount())} == {"search, toy"}
     run = Path(panel.review.run.path)
     manifest = json.loads((run / "manifest.json").read_text(encoding="utf-8"))
     assert manifest["models"]["policy"] == "vision-language (toy)"
@@ -141,7 +142,9 @@ def test_where_the_model_fails_the_rules_take_over_and_that_is_said(real_desk, s
     assert "the guideline rules proposed instead" in ui.statusLabel.text
     assert "guideline policy proposed instead" in ui.warningsLabel.text and KEY not in ui.warningsLabel.text
     model = panel.review.ranking.model
-    assert {model.item(n, 9).text() for n in range(model.rowCount())} == {"search, rules instead of toy"}
+    assert {model.item(n, column(model, "Origin")).text() for n in range(model.rowCount())} == {
+        "search, rules instead of toy"
+    }
     manifest = json.loads((Path(panel.review.run.path) / "manifest.json").read_text(encoding="utf-8"))
     assert manifest["models"]["policy"].startswith("guideline (in place of vision-language (toy)")
     # Loaded from disk, the run says so too.
