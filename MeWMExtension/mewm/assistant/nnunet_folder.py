@@ -89,7 +89,8 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
             f"The checkpoint {path} holds more than tensors and numbers; it is not read, because reading could run "
             "code."
         ) from error
-    except (OSError, RuntimeError, EOFError) as error:
+    # What is no pickle at all can look like any instruction of one.
+    except (OSError, RuntimeError, EOFError, LookupError, ValueError, TypeError, AttributeError) as error:
         raise InputError(f"The checkpoint {path} is damaged; copy the nnU-Net folder again.") from error
     arguments = found.get("init_args", {}) if isinstance(found, dict) else {}
     if "configuration" not in arguments or "network_weights" not in found:

@@ -205,7 +205,7 @@ class _Page:
             "weeks; blue: this protocol, shaded: its 95 % interval, grey: others",
             align="C",
         )
-        ends = [self.chosen.row.get(f"survival_{end}") for end in ("low", "high")]
+        ends: list[Any] = [self.chosen.row.get(f"survival_{end}") for end in ("low", "high")]
         if all(ends):
             below, above = (_points(end, left, y, wide) for end in ends)
             pdf.set_fill_color(*_BAND)

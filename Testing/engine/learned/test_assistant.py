@@ -252,6 +252,14 @@ def test_weights_alone_are_no_checkpoint_of_nnunet(trained, tmp_path):
         load_network(folder, "cpu")
 
 
+@pytest.mark.parametrize("content", [b"", b"junk\n", b"PK\x03\x04", b"\x80\x02}q\x00.", bytes(range(256))])
+def test_a_damaged_checkpoint_is_told_in_a_sentence(content, trained, tmp_path):
+    folder = write_nnunet_folder(trained / "bundle", tmp_path / "folder")
+    (folder / "fold_0" / "checkpoint_final.pth").write_bytes(content)
+    with pytest.raises(InputError, match="checkpoint"):
+        load_network(folder, "cpu")
+
+
 def test_channels_in_the_words_of_nnunets_first_version_are_read(trained, tmp_path):
     folder = write_nnunet_folder(trained / "bundle", tmp_path / "folder")
     edit(folder / "dataset.json", lambda dataset: dataset.update(modality=dataset.pop("channel_names")))
