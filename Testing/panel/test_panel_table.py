@@ -59,10 +59,12 @@ def test_the_first_chosen_protocols_curve_has_its_interval(desk, case_nodes, row
     assert series[1].GetLineWidth() < series[0].GetLineWidth() and series[1].GetColor() == series[0].GetColor()
     high = series[2].GetTableNode().GetTable().GetColumnByName(series[2].GetYColumnName())
     assert [high.GetValue(row) for row in range(3)] == [1.0, 0.95, 0.9]
-    desk.ui.rankingView.selectRow(1)
+    from MeWMModuleLib.survival_plot import show_curves
+
     second = rows[1]["protocol_id"]
-    desk.wait(lambda: series[0].GetYColumnName() == second, what="the second protocol's curve")
-    assert series[1].GetYColumnName() == f"{second} 95 % low"
+    show_curves(run.chart, series[0].GetTableNode(), [(second, "second"), (first, "first")])
+    shown = [run.chart.GetNthPlotSeriesNode(n).GetYColumnName() for n in range(4)]
+    assert shown == [second, first, f"{second} 95 % low", f"{second} 95 % high"]
 
 
 def test_what_clinical_facts_alone_predict_is_told_apart_from_the_protocols(desk, case_nodes, rows, result):
